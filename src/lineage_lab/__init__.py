@@ -1,0 +1,47 @@
+"""Lineage Lab: the networks from LeNet-5 to ViT, true to their papers, and a fine-tune routine.
+
+The public names are loaded when they are first used, so that ``import lineage_lab`` costs
+nothing: no torch, no torchvision, no drawing library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lineage_lab.anatomy import Anatomy as Anatomy
+    from lineage_lab.anatomy import describe as describe
+    from lineage_lab.comparison import Comparison as Comparison
+    from lineage_lab.comparison import compare as compare
+    from lineage_lab.finetuning import History as History
+    from lineage_lab.finetuning import finetune as finetune
+    from lineage_lab.heads import replace_head as replace_head
+    from lineage_lab.recipe import Recipe as Recipe
+    from lineage_lab.registry import create_model as create_model
+    from lineage_lab.registry import list_models as list_models
+
+__version__ = "0.1.0.dev0"
+
+_HOME = {
+    "Anatomy": "anatomy",
+    "Comparison": "comparison",
+    "History": "finetuning",
+    "Recipe": "recipe",
+    "compare": "comparison",
+    "create_model": "registry",
+    "describe": "anatomy",
+    "finetune": "finetuning",
+    "list_models": "registry",
+    "replace_head": "heads",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

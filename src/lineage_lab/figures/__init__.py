@@ -1,0 +1,69 @@
+"""The figures and tables of the pages, drawn from the networks and from the ledger.
+
+``python -m lineage_lab.figures`` writes them to ``docs/generated``; the site's build calls
+`build` before every build. Each topic is one module with a function ``draw() -> {name:
+text}``. What a topic's sources (the package's modules that it was drawn from) have not
+changed is not drawn again. Nothing outside this package draws.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+
+__all__ = ["TOPICS", "build"]
+
+# Topic -> the package's files whose change makes its figures stale.
+TOPICS: dict[str, tuple[str, ...]] = {
+    "home": ("lineage.py", "figures/home.py", "figures/style.py"),
+    "lenet": (
+        "anatomy.py",
+        "data.py",
+        "experiments.py",
+        "lineage.py",
+        "models/lenet.py",
+        "figures/lenet.py",
+        "figures/style.py",
+    ),
+}
+
+
+def build(out: Path, *, force: bool = False) -> list[Path]:
+    """Draw every figure and table that is missing or stale.
+
+    Args:
+        out: Folder to write to; it is made if it is missing.
+        force: Draw all of them again.
+
+    Returns:
+        The files that were written; empty if all were up to date.
+    """
+    written: list[Path] = []
+    for topic, sources in TOPICS.items():
+        folder = out / topic
+        stamp = folder / ".key"
+        key = _key(sources)
+        if not force and stamp.is_file() and stamp.read_text() == key:
+            continue
+        files: dict[str, str] = import_module(f"{__name__}.{topic}").draw()
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            path = folder / name
+            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                path.write_text(text, encoding="utf-8")
+                written.append(path)
+        stamp.write_text(key)
+    return written
+
+
+def _key(sources: tuple[str, ...]) -> str:
+    def parts() -> Iterator[bytes]:
+        package = Path(__file__).parents[1]
+        for source in sources:
+            yield source.encode()
+            yield (package / source).read_bytes()
+
+    digest = sha256()
+    for part in parts():
+        digest.update(part)
+    return digest.hexdigest()

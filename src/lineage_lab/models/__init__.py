@@ -1,0 +1,5 @@
+"""The architectures: one architecture, one file, to be read beside its paper.
+
+No file here imports another one (what two use would go to `lineage_lab.blocks`), and none
+imports `torchvision.models`. `lineage_lab.registry` gives them their names.
+"""

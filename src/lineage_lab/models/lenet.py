@@ -1,0 +1,339 @@
+"""LeNet-5 (1998): the paper's network, and the one that tutorials call by its name.
+
+Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-Based Learning Applied to Document
+Recognition", Proceedings of the IEEE 86(11), 1998, doi:10.1109/5.726791. The network is in
+section II.B and Fig. 2, its sparse layer in Table I, its output codes in Fig. 3, its loss
+in section II.C (equation 9), its squashing function and first weights in Appendix A.
+
+Read from the top: squashing → subsampling → sparse convolution → RBF output → the network
+→ its loss → the modern look-alike. Neighbours: `lineage_lab.registry` gives both networks
+their names, `lineage_lab.figures.lenet` draws them from these modules.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+__all__ = [
+    "C3_TABLE",
+    "DIGIT_CODES",
+    "LeNet5",
+    "LeNet5Config",
+    "LeNet5Modern",
+    "RBFOutput",
+    "SparseConv2d",
+    "SquashedTanh",
+    "Subsampling",
+    "normalize_ink",
+    "rbf_loss",
+]
+
+# Table I: for each of the 16 maps of C3, the maps of S2 that it looks at.
+C3_TABLE: tuple[tuple[int, ...], ...] = (
+    *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),  # three neighbours
+    *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),  # four
+    *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),  # four, not side by side
+    (0, 1, 2, 3, 4, 5),  # all
+)
+
+# Fig. 3, the row of digits: 7 wide and 12 high, read off the figure. A bar over 0, 2, 4 and 5
+# keeps them apart from the letters O, Z, y and S, which the full ASCII set has too.
+DIGIT_CODES = """
+.#####. ...##.. .#####. ####### .#####. .#####. ..####. ####### .#####. .#####.
+....... ..###.. ....... .....## ....... ....... .##.... .....## ##...## ##..###
+..###.. .####.. .#####. ....##. ....... ####### ##..... .....## ##...## ##...##
+.##.##. ...##.. ##...## ...##.. .##..## ##..... ##..... ....##. ##...## ##...##
+##...## ...##.. #....## ..####. .##..## ##..... ######. ...##.. .#####. ##..###
+##...## ...##.. ....##. .....## ###..## .####.. ###..## ...##.. ##...## .######
+##...## ...##.. ..###.. .....## ##...## ..####. ##...## ..##... ##...## .....##
+##...## ...##.. .##.... .....## ##...## .....## ##...## ..##... ##...## .....##
+.##.##. ...##.. ##..... ##...## ##..### ##...## ###..## ..##... ##...## ....##.
+..###.. .###### ####### .#####. .###### .#####. .#####. ..##... .#####. .####..
+....... ....... ....... ....... .....## ....... ....... ....... ....... .......
+....... ....... ....... ....... .....## ....... ....... ....... ....... .......
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeNet5Config:
+    """The numbers of the paper's section II.B.
+
+    Attributes:
+        c1_maps: Maps of C1 and of S2.
+        c3_table: For each map of C3, the maps of S2 that it looks at (Table I).
+        c5_maps: Maps of C5.
+        codes: One 7×12 picture a class for the output units (Fig. 3), side by side.
+    """
+
+    c1_maps: int = 6
+    c3_table: tuple[tuple[int, ...], ...] = C3_TABLE
+    c5_maps: int = 120
+    codes: str = DIGIT_CODES
+
+
+def normalize_ink(images: Tensor) -> Tensor:
+    """Scale pixels as the paper does: paper (0) to -0.1, full ink (255) to 1.175.
+
+    On digits this brings the mean near 0 and the variance near 1 (section II.B).
+
+    Args:
+        images: ``uint8``, any shape, 0 for paper and 255 for ink, as MNIST stores them.
+
+    Returns:
+        ``float32`` of the same shape.
+
+    Raises:
+        TypeError: The images are not ``uint8``: scaled twice they would look like noise.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"normalize_ink takes uint8 pixels from 0 to 255, not {images.dtype}")
+    return images.float() * (1.275 / 255) - 0.1
+
+
+class SquashedTanh(nn.Module):
+    """``A tanh(S a)`` with A = 1.7159 and S = 2/3 (Appendix A).
+
+    The constants make f(1) = 1 and f(-1) = -1, and put the points of greatest curvature
+    there: the codes ±1 of the output units lie where the unit still learns.
+    """
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Squash each element; any shape."""
+        return 1.7159 * torch.tanh(x * (2 / 3))
+
+
+class Subsampling(nn.Module):
+    """S2 and S4: the sum of a 2×2 square, times a coefficient, plus a bias; both are learnt.
+
+    Two parameters a map. Squares don't overlap, so the map's sides are halved.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.coefficient = nn.Parameter(torch.empty(channels, 1, 1))
+        self.bias = nn.Parameter(torch.empty(channels, 1, 1))
+        self.squash = SquashedTanh()
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels half_height half_width"]:
+        """``[batch, channels, height, width]`` to the same with both sides halved."""
+        sums = F.avg_pool2d(x, 2, divisor_override=1)
+        squashed: Tensor = self.squash(sums * self.coefficient + self.bias)
+        return squashed
+
+
+class SparseConv2d(nn.Module):
+    """C3: a convolution whose maps each look at a few of the input's maps (Table I).
+
+    Only the connections of the table hold weights. To run fast they are laid into a dense
+    kernel with zeros elsewhere; the zeros are no parameters and get no gradient.
+
+    Args:
+        table: For each output map, the input maps that it looks at.
+        kernel_size: Side of the square kernel.
+    """
+
+    def __init__(self, table: Sequence[Sequence[int]], *, kernel_size: int) -> None:
+        super().__init__()
+        pairs = [(out, source) for out, row in enumerate(table) for source in row]
+        self.dense_shape = (len(table), 1 + max(s for _, s in pairs), kernel_size, kernel_size)
+        self.weight = nn.Parameter(torch.empty(len(pairs), kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.empty(len(table)))
+        self.register_buffer("pairs", torch.tensor(pairs).T, persistent=False)
+        self.pairs: Int[Tensor, "2 connections"]
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch maps rows columns"]:
+        """``[batch, 6, height, width]`` to ``[batch, 16, height - 4, width - 4]`` for C3."""
+        kernel = self.weight.new_zeros(self.dense_shape)
+        kernel = kernel.index_put((self.pairs[0], self.pairs[1]), self.weight)
+        return F.conv2d(x, kernel, self.bias)
+
+    def count_macs(self, output_shape: torch.Size) -> int:
+        """Multiply-adds for one image: those of the table's connections, not of the zeros."""
+        return self.weight.numel() * output_shape[-2] * output_shape[-1]
+
+
+class RBFOutput(nn.Module):
+    """The output: how far F6's 84 numbers lie from each class's 7×12 picture (Fig. 3).
+
+    ``y_i = Σ_j (x_j - w_ij)²`` (equation 7): a distance, so the smallest is the answer. The
+    codes ``w`` are fixed: a buffer, not a parameter.
+    """
+
+    def __init__(self, pictures: str, *, num_classes: int) -> None:
+        super().__init__()
+        # Read down each column of the drawing: one picture, row after row.
+        columns = zip(*(line.split() for line in pictures.split("\n") if line), strict=True)
+        ink = [[1.0 if pixel == "#" else -1.0 for pixel in "".join(rows)] for rows in columns]
+        if not 1 <= num_classes <= len(ink):
+            raise ValueError(
+                f"LeNet-5 has a code for each of {len(ink)} classes, not for {num_classes}. "
+                "For other classes take lenet5_modern, or give a LeNet5Config with more codes"
+            )
+        self.register_buffer("codes", torch.tensor(ink[:num_classes]))
+        self.codes: Float[Tensor, "classes features"]
+
+    def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
+        """``[batch, 84]`` to the squared distances ``[batch, classes]``."""
+        return (x.unsqueeze(1) - self.codes).square().sum(dim=2)
+
+    def count_macs(self, output_shape: torch.Size) -> int:
+        """One multiply-add for each connection to a code."""
+        return self.codes.numel()
+
+
+class LeNet5(nn.Module):
+    """The paper's LeNet-5: 60,000 trainable parameters, 340,908 connections.
+
+    Seven layers, not counting the input: C for convolution, S for subsampling, F for fully
+    connected; the paper counts them so, and the last is the output.
+
+    Args:
+        num_classes: How many of the ten digits are told apart; their codes are the first
+            ones of the paper's Fig. 3.
+        config: The paper's numbers.
+
+    Raises:
+        ValueError: There are fewer codes than classes.
+    """
+
+    def __init__(self, *, num_classes: int = 10, config: LeNet5Config | None = None) -> None:
+        super().__init__()
+        config = config or LeNet5Config()
+        c1, c3, c5 = config.c1_maps, len(config.c3_table), config.c5_maps
+        self.C1 = nn.Conv2d(1, c1, 5)
+        self.S2 = Subsampling(c1)
+        self.C3 = SparseConv2d(config.c3_table, kernel_size=5)
+        self.S4 = Subsampling(c3)
+        self.C5 = nn.Conv2d(c3, c5, 5)
+        self.F6 = nn.Linear(c5, 7 * 12)
+        self.output = RBFOutput(config.codes, num_classes=num_classes)
+        self.squash = SquashedTanh()
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw each weight evenly from ±2.4 / F, F being the unit's inputs (Appendix A).
+
+        Biases start at 0 (the paper gives no value). A subsampling unit's coefficient is
+        drawn like the other weights: it has four inputs.
+        """
+        for layer, inputs in (
+            (self.C1, 25),
+            (self.C5, self.C5.in_channels * 25),
+            (self.F6, self.F6.in_features),
+        ):
+            nn.init.uniform_(layer.weight, -2.4 / inputs, 2.4 / inputs)
+            nn.init.zeros_(cast(Tensor, layer.bias))
+        for subsampling in (self.S2, self.S4):
+            nn.init.uniform_(subsampling.coefficient, -2.4 / 4, 2.4 / 4)
+            nn.init.zeros_(subsampling.bias)
+        rows = self.C3.pairs[0]
+        inputs_of_map = 25 * torch.bincount(rows)[rows].view(-1, 1, 1)
+        with torch.no_grad():
+            self.C3.weight.uniform_(-2.4, 2.4).div_(inputs_of_map)
+            self.C3.bias.zero_()
+
+    def distances(self, images: Float[Tensor, "batch 1 32 32"]) -> Float[Tensor, "batch classes"]:
+        """The output units' penalties y, as in the paper: the smallest names the class."""
+        x = self.squash(self.C1(images))
+        x = self.S2(x)
+        x = self.squash(self.C3(x))
+        x = self.S4(x)
+        x = self.squash(self.C5(x)).flatten(1)
+        x = self.squash(self.F6(x))
+        y: Tensor = self.output(x)
+        return y
+
+    def forward(self, images: Float[Tensor, "batch 1 32 32"]) -> Float[Tensor, "batch classes"]:
+        """Scores of the classes: the distances with their sign turned, so the largest wins.
+
+        Args:
+            images: Scaled by `normalize_ink`, the digit 20 pixels high in the middle.
+
+        Returns:
+            ``[batch, classes]``, all ≤ 0.
+        """
+        return -self.distances(images)
+
+    def connections(self) -> dict[str, int]:
+        """The paper's count of connections, layer by layer (section II.B).
+
+        A bias is a connection; each unit of a subsampling layer has four inputs and a bias.
+        """
+        places = {"C1": 28 * 28, "C3": 10 * 10, "C5": 1, "F6": 1}
+        counts = {name: n * _parameters(getattr(self, name)) for name, n in places.items()}
+        counts["S2"] = self.S2.bias.numel() * 14 * 14 * 5
+        counts["S4"] = self.S4.bias.numel() * 5 * 5 * 5
+        counts["output"] = self.output.codes.numel()
+        return {name: counts[name] for name in ("C1", "S2", "C3", "S4", "C5", "F6", "output")}
+
+
+def rbf_loss(
+    scores: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], *, j: float = 1.0
+) -> Float[Tensor, ""]:
+    """The paper's loss (equation 9): pull the right code near, push the others away.
+
+    ``E = mean( y_D + log( e^-j + Σ_i e^-y_i ) )``, with D the right class. Written with
+    scores ``s = -y`` it is the cross-entropy of a softmax that has one class more, whose
+    score is always -j: the paper's "rubbish" class. Without the second term (equation 8)
+    the classes would not compete. The constant keeps penalties that are large already from
+    being pushed further.
+
+    Args:
+        scores: What `LeNet5` gives, ``[batch, classes]``.
+        labels: The right classes.
+        j: The rubbish class's penalty, positive. The paper gives no value.
+
+    Returns:
+        The mean loss.
+
+    Raises:
+        ValueError: ``j`` is not positive.
+    """
+    if j <= 0:
+        raise ValueError(f"j must be positive (the paper, below equation 9), not {j}")
+    rubbish = scores.new_full((len(scores), 1), -j)
+    return F.cross_entropy(torch.cat((scores, rubbish), dim=1), labels)
+
+
+class LeNet5Modern(nn.Module):
+    """What tutorials call LeNet-5: the same sizes, with the parts of twenty years later.
+
+    Each departure from the paper: C3 looks at all maps of S2; pooling takes the maximum and
+    learns nothing; ReLU in place of the scaled tanh; a linear output trained with the
+    softmax cross-entropy in place of distances to fixed codes; PyTorch's first weights.
+
+    Args:
+        num_classes: Scores to give.
+    """
+
+    def __init__(self, *, num_classes: int = 10) -> None:
+        super().__init__()
+        self.C1 = nn.Conv2d(1, 6, 5)
+        self.C3 = nn.Conv2d(6, 16, 5)
+        self.C5 = nn.Conv2d(16, 120, 5)
+        self.F6 = nn.Linear(120, 84)
+        self.output = nn.Linear(84, num_classes)
+        self.pool = nn.MaxPool2d(2)
+        self.act = nn.ReLU()
+
+    def forward(self, images: Float[Tensor, "batch 1 32 32"]) -> Float[Tensor, "batch classes"]:
+        """Images scaled by `normalize_ink` to the logits ``[batch, classes]``."""
+        x = self.pool(self.act(self.C1(images)))
+        x = self.pool(self.act(self.C3(x)))
+        x = self.act(self.C5(x)).flatten(1)
+        x = self.act(self.F6(x))
+        y: Tensor = self.output(x)
+        return y
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
