@@ -41,8 +41,8 @@ C3_TABLE: tuple[tuple[int, ...], ...] = (
     (0, 1, 2, 3, 4, 5),  # all
 )
 
-# Fig. 3, the row of digits: 7 wide and 12 high, read off the figure. A bar over 0, 2, 4 and 5
-# keeps them apart from the letters O, Z, y and S, which the full ASCII set has too.
+# Fig. 3, the row of digits: 7 wide and 12 high, read off the figure. The bar over 0, 2, 4 and
+# 5 probably keeps them apart from the letters O, Z, y and S, which the full ASCII set has too.
 DIGIT_CODES = """
 .#####. ...##.. .#####. ####### .#####. .#####. ..####. ####### .#####. .#####.
 ....... ..###.. ....... .....## ....... ....... .##.... .....## ##...## ##..###
@@ -139,6 +139,7 @@ class SparseConv2d(nn.Module):
         kernel_size: Side of the square kernel.
     """
 
+    # --8<-- [start:sparse]
     def __init__(self, table: Sequence[Sequence[int]], *, kernel_size: int) -> None:
         super().__init__()
         pairs = [(out, source) for out, row in enumerate(table) for source in row]
@@ -155,6 +156,8 @@ class SparseConv2d(nn.Module):
         kernel = self.weight.new_zeros(self.dense_shape)
         kernel = kernel.index_put((self.pairs[0], self.pairs[1]), self.weight)
         return F.conv2d(x, kernel, self.bias)
+
+    # --8<-- [end:sparse]
 
     def count_macs(self, output_shape: torch.Size) -> int:
         """Multiply-adds for one image: those of the table's connections, not of the zeros."""
@@ -241,6 +244,7 @@ class LeNet5(nn.Module):
             self.C3.weight.uniform_(-2.4, 2.4).div_(inputs_of_map)
             self.C3.bias.zero_()
 
+    # --8<-- [start:forward]
     def distances(self, images: Float[Tensor, "batch 1 32 32"]) -> Float[Tensor, "batch classes"]:
         """The output units' penalties y, as in the paper: the smallest names the class."""
         x = self.squash(self.C1(images))
@@ -251,6 +255,8 @@ class LeNet5(nn.Module):
         x = self.squash(self.F6(x))
         y: Tensor = self.output(x)
         return y
+
+    # --8<-- [end:forward]
 
     def forward(self, images: Float[Tensor, "batch 1 32 32"]) -> Float[Tensor, "batch classes"]:
         """Scores of the classes: the distances with their sign turned, so the largest wins.

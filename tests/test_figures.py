@@ -1,0 +1,80 @@
+"""The figures: drawn from the networks, readable by all, and drawn once only."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from lineage_lab.figures import build
+from lineage_lab.figures.style import Drawing
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("figures")
+    assert build(out)
+    return out
+
+
+def svgs(drawn: Path) -> dict[str, ElementTree.Element]:
+    return {p.stem: ElementTree.parse(p).getroot() for p in sorted(drawn.rglob("*.svg"))}
+
+
+def test_what_is_up_to_date_is_not_drawn_again(drawn: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in drawn.rglob("*.*")}
+    assert build(drawn) == []
+    (drawn / "home" / ".key").write_text("another source")
+    assert build(drawn) == []  # drawn anew, the same: no file changes, no rebuild is set off
+    (drawn / "home" / ".key").write_text("another source")
+    (drawn / "home" / "lineage.svg").write_text("stale")
+    assert build(drawn) == [drawn / "home" / "lineage.svg"]
+    after = {p: p.stat().st_mtime_ns for p in drawn.rglob("*.*")}
+    assert {p for p in before if before[p] != after[p]} == {
+        drawn / "home" / ".key",
+        drawn / "home" / "lineage.svg",
+    }
+
+
+def test_every_picture_has_words_that_replace_it(drawn: Path) -> None:
+    pictures = svgs(drawn)
+    assert {"lineage", "architecture", "c3", "codes", "filters", "fields"} <= set(pictures)
+    ids: list[str] = []
+    for name, svg in pictures.items():
+        title, description = svg.find(f"{SVG}title"), svg.find(f"{SVG}desc")
+        assert title is not None, name
+        assert description is not None, name
+        assert len(description.text or "") > 60, name
+        assert svg.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
+        ids += [e.get("id") for e in svg.iter() if e.get("id")]
+    assert len(ids) == len(set(ids))  # they share pages
+
+
+def test_every_colour_follows_the_scheme(drawn: Path) -> None:
+    for path in drawn.rglob("*.svg"):
+        text = path.read_text(encoding="utf-8")
+        assert "\n\n" not in text  # a blank line would end the block in Markdown
+        colours = set(re.findall(r'(?:fill|stroke)="([^"]+)"', text))
+        assert all(c == "none" or c.startswith("var(--ll-") for c in colours), path
+
+
+def test_the_picture_of_c3_has_a_disc_for_each_of_the_60_connections(drawn: Path) -> None:
+    discs = [c for c in svgs(drawn)["c3"].iter(f"{SVG}circle") if float(c.get("r")) == 10]
+    assert len(discs) == 60
+
+
+def test_the_architecture_has_a_sheet_for_each_map(drawn: Path) -> None:
+    text = "".join(svgs(drawn)["architecture"].itertext())
+    for count in ("6 @ 28×28", "16 @ 10×10", "16 @ 5×5", "48,120"):
+        assert count in text
+    sheets = [r for r in svgs(drawn)["architecture"].iter(f"{SVG}rect") if r.get("rx")]
+    assert len(sheets) == 1 + 6 + 6 + 16 + 16 + 3
+
+
+def test_text_is_escaped() -> None:
+    d = Drawing("x", width=1, height=1, title="a < b & c", description="<script>")
+    d.text(0, 0, "<b>")
+    root = ElementTree.fromstring(d.svg())
+    assert root.findtext(f"{SVG}text") == "<b>"
