@@ -203,7 +203,9 @@ def _download(entry: WeightsEntry, path: Path, progress: Callable[[int, int], No
         if not found.startswith(entry.sha256):
             raise OSError(f"what came has SHA-256 {found[:8]}…, not {entry.sha256[:8]}…")
         partial.replace(path)
-    except (OSError, urllib.error.URLError) as error:
+    except OSError as error:  # urllib's errors among them
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise WeightsUnavailable(
             f"The weights of {entry.model} can't be had.\n"
             f"  tried: {entry.url}\n"

