@@ -1,0 +1,124 @@
+"""Runs the gate step by step and prints what each step took beside budgets.toml.
+
+`python .ci/gate.py lint` runs the quick steps, `all` runs everything. A step that fails does not stop
+the next ones, so that one run shows all there is to mend; the exit status is 1 if any failed.
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import tomllib
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "gate"
+JUNIT = CACHE / "junit.xml"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the gate: a module of this environment, its arguments, extra variables."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+LINT = (
+    Step("ruff check", ("ruff", "check")),
+    Step("ruff format", ("ruff", "format", "--check")),
+    Step("mypy", ("mypy", "--strict", "src")),
+    Step("codespell", ("codespell",)),
+    Step("zizmor", ("zizmor", "--offline", "--quiet", ".github")),
+)
+# One thread for each worker: two workers with two threads each fight over two cores.
+TESTS = Step(
+    "pytest",
+    ("pytest", "-n", "2", "--dist", "loadfile", f"--junitxml={JUNIT}"),
+    {"OMP_NUM_THREADS": "1"},
+)
+
+
+def run(step: Step) -> tuple[bool, float, str]:
+    """Runs a step with its output shown as it comes; returns success, seconds, and its last line."""
+    print(f"\n== {step.name}: {' '.join(step.command)}", flush=True)
+    start = time.monotonic()
+    # The environment's own folder comes first, whether or not it was activated.
+    path = os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", "")))
+    process = subprocess.Popen(
+        step.command,
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "NO_MKDOCS_2_WARNING": "1", **step.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    assert process.stdout is not None
+    last = ""
+    try:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+    return code == 0, time.monotonic() - start, last
+
+
+def test_seconds(prefix: str) -> float | None:
+    """Seconds that the tests under `prefix` (such as `tests.docs`) took, or None without a report."""
+    if not JUNIT.is_file():
+        return None
+    cases = ET.parse(JUNIT).getroot().iter("testcase")
+    return sum(
+        float(case.get("time", 0)) for case in cases if case.get("classname", "").startswith(prefix)
+    )
+
+
+def table(results: Sequence[tuple[Step, bool, float]], total: float) -> str:
+    """The steps with their times, then the budgets of budgets.toml that this run can tell."""
+    lines = ["", f"{'step':<28}{'seconds':>9}  result"]
+    lines += [
+        f"{step.name:<28}{spent:>9.1f}  {'ok' if ok else 'FAILED'}" for step, ok, spent in results
+    ]
+    lines.append(f"{'all':<28}{total:>9.1f}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the steps that `arguments` names (`lint` or `all`)."""
+    if list(arguments) not in (["lint"], ["all"]):
+        print("usage: gate.py lint|all", file=sys.stderr)
+        return 2
+    CACHE.mkdir(parents=True, exist_ok=True)
+    JUNIT.unlink(missing_ok=True)
+    steps = LINT if arguments[0] == "lint" else (*LINT, TESTS)
+    start = time.monotonic()
+    results = []
+    last = ""
+    for step in steps:
+        ok, spent, last = run(step)
+        results.append((step, ok, spent))
+    print(table(results, time.monotonic() - start))
+    failed = [step.name for step, ok, _ in results if not ok]
+    if arguments[0] == "all":
+        print(f"\n{last}")  # pytest's own closing line
+    print(f"gate: {'failed: ' + ', '.join(failed) if failed else 'passed'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

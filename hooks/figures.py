@@ -1,0 +1,17 @@
+"""Draws what is missing or stale of the pages' figures before each build of the site."""
+
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import Abort
+
+
+def on_pre_build(config: MkDocsConfig) -> None:
+    try:
+        from lineage_lab.figures import build
+    except ImportError as error:
+        raise Abort(
+            f"the site draws its figures with the package, which can't be imported ({error}). "
+            'Install it first: pip install -e ".[docs,test]"'
+        ) from error
+    build(Path(config.docs_dir) / "generated")

@@ -1,0 +1,77 @@
+"""Shows docs/verified.json on the site: a line at the top of a chapter, the table of "What is
+verified".
+
+A hook of mkdocs. It replaces `<!-- verified:line -->` and `<!-- verified:table -->`. The data come
+from the test run (tests/docs/harness/verified.py); what was not run is said not to be. Standard
+library only.
+"""
+
+import html
+import json
+import pathlib
+from typing import Any
+
+LINE, TABLE = "<!-- verified:line -->", "<!-- verified:table -->"
+
+
+def load(docs: pathlib.Path) -> dict[str, Any]:
+    file = docs / "verified.json"
+    return json.loads(file.read_text(encoding="utf-8"))["pages"] if file.is_file() else {}
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def line(entry: dict[str, Any] | None) -> str:
+    """The small line of a chapter."""
+    if entry is None:
+        text = "Not verified: this page's snippets have not been run by the tests yet"
+    elif "cells" in entry:
+        cells = plural(entry["cells"], "cell")
+        text = f"Executed with torch {entry['torch']} on {entry['date']}: {cells}"
+    else:
+        text = (
+            f"Verified with torch {entry['torch']} on {entry['date']}: "
+            f"{plural(entry['run'], 'snippet')}, {plural(entry['outputs'], 'output')} asserted"
+        )
+    return f'<p class="ll-verified">{html.escape(text)}</p>'
+
+
+def title(name: str, docs: pathlib.Path) -> str:
+    """A page's name, with a link where it is a page of the site."""
+    return f"[{name}]({name.removeprefix('docs/')})" if name.startswith("docs/") else name
+
+
+def table(pages: dict[str, Any], docs: pathlib.Path) -> str:
+    """The table of all pages, then the skips with their reasons."""
+    if not pages:
+        return "Nothing yet: no test run was recorded."
+    rows = [
+        "| page | fences | run | outputs | numbers | seconds | with | on |",
+        "|---|--:|--:|--:|--:|--:|---|---|",
+    ]
+    skips = []
+    for name, entry in pages.items():
+        versions = f"torch {entry['torch']}, Python {entry['python']}, {entry['platform']}"
+        if "cells" in entry:
+            counts = [entry["cells"], entry["cells"], "–", "–", "–"]
+        else:
+            counts = [entry[key] for key in ("fences", "run", "outputs", "numbers", "seconds")]
+            skips += [f"- {name}, line {skip['line']}: {skip['reason']}" for skip in entry["skips"]]
+        cells = [title(name, docs), *map(str, counts), versions, entry["date"]]
+        rows.append(f"| {' | '.join(cells)} |")
+    told = "\n".join(skips) if skips else "No fence of the site is skipped."
+    return "\n".join(
+        [*rows, "", told, "", "The same data as a file: [verified.json](verified.json)."]
+    )
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
+    """Puts the data in place of the markers."""
+    if LINE not in markdown and TABLE not in markdown:
+        return markdown
+    docs = pathlib.Path(config["docs_dir"])
+    pages = load(docs)
+    markdown = markdown.replace(LINE, line(pages.get(f"docs/{page.file.src_uri}")))
+    return markdown.replace(TABLE, table(pages, docs))

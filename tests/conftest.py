@@ -1,0 +1,34 @@
+"""Fixtures that several parts of the tests share. Imports nothing of the package: see jaxtyping's
+hook.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import filelock
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder of the strictly built site, labs executed. Built once a run."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers of this run
+    site, log = folder / "site", folder / "site.log"
+    with filelock.FileLock(folder / "site.lock"):
+        if not log.exists():
+            command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
+            environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "LAB_EXECUTE": "true"}
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True
+            )
+            log.write_text(f"{done.returncode}\n{done.stdout}{done.stderr}", encoding="utf-8")
+    status, _, said = log.read_text(encoding="utf-8").partition("\n")
+    if status != "0":
+        pytest.fail(f"mkdocs build --strict failed:\n{said[-4000:]}", pytrace=False)
+    return site
