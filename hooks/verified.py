@@ -35,7 +35,8 @@ def line(entry: dict[str, Any] | None) -> str:
             f"Verified with torch {entry['torch']} on {entry['date']}: "
             f"{plural(entry['run'], 'snippet')}, {plural(entry['outputs'], 'output')} asserted"
         )
-    return f'<p class="ll-verified">{html.escape(text)}</p>'
+    kind = "ll-verified" if entry else "ll-verified ll-unverified"
+    return f'<p class="{kind}">{html.escape(text)}</p>'
 
 
 def title(name: str, docs: pathlib.Path) -> str:

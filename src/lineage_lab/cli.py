@@ -168,6 +168,20 @@ def compare(
 
 
 @cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
+def show(file: Path, markdown: bool) -> None:
+    """Print the table of FILE, which ``compare --json`` wrote."""
+    from lineage_lab.comparison import Comparison
+
+    result = Comparison.load(file)
+    if markdown:
+        click.echo(result.to_markdown(), nl=False)
+    else:
+        _table(result)
+
+
+@cli.command()
 @click.argument("name")
 @_training_options
 @click.option("--seed", type=int, default=0, show_default=True)

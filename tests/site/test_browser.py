@@ -1,0 +1,140 @@
+"""The built site in a real Chromium: every page type, both schemes, wide and narrow."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.site.browser import CHROMIUM, chromium, served
+from tests.site.screenshot import PAGES
+
+if CHROMIUM is None:
+    warnings.warn("no Chromium on this machine: THE BROWSER TESTS ARE SKIPPED", stacklevel=1)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def home(built_site: Path) -> Iterator[str]:
+    with served(built_site) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    options = getattr(request, "param", {})
+    opened = browser.new_page(**options)
+    yield opened
+    opened.close()
+
+
+SIZES = [
+    {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    for scheme in ("light", "dark")
+    for width in (1440, 390)
+]
+
+
+@pytest.mark.parametrize(
+    "page", SIZES, indirect=True, ids=lambda o: f"{o['color_scheme']}-{o['viewport']['width']}"
+)
+def test_pages_are_quiet_private_and_fit(page: Page, home: str) -> None:
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    for name, path in PAGES.items():
+        page.goto(home + path, wait_until="networkidle")
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 0, f"{name} is {overflow} px wider than the window"
+    assert said == []
+    assert [url for url in asked if not url.startswith((home.split("/lineage")[0], "data:"))] == []
+
+
+def test_both_schemes_look_different_and_the_toggle_switches(page: Page, home: str) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto(home, wait_until="networkidle")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    page.locator("label[for='__palette_1']").click()
+    assert page.evaluate(background) != light
+
+
+def test_figures_are_drawn_and_described(page: Page, home: str) -> None:
+    page.goto(home + PAGES["chapter"], wait_until="networkidle")
+    figures = page.locator("figure.ll-figure svg[role=img]")
+    assert figures.count() == 5
+    for figure in figures.all():
+        box = figure.bounding_box()
+        assert box is not None
+        assert box["width"] > 300
+        assert len(figure.locator("desc").text_content() or "") > 60
+
+
+def test_formulas_are_set(page: Page, home: str) -> None:
+    page.goto(home + PAGES["chapter"], wait_until="networkidle")
+    page.wait_for_selector(".katex-display")
+    assert page.locator(".katex-error").count() == 0
+    assert page.locator(".arithmatex").count() == page.locator(".arithmatex .katex").count()
+
+
+def test_search_finds_a_network(page: Page, home: str) -> None:
+    page.goto(home, wait_until="networkidle")
+    page.keyboard.press("/")
+    page.keyboard.type("lenet")
+    result = page.locator(".md-search-result__link").first
+    result.wait_for()
+    assert "LeNet" in (result.text_content() or "")
+
+
+COPY = """(index) => {
+  const blocks = [...document.querySelectorAll('.highlight')].filter(b => !b.closest('.doc'));
+  const python = blocks.filter(b => b.classList.contains('language-python'));
+  const block = index < 0 ? blocks.find(b => b.classList.contains('continues')) : python[index];
+  return [block.querySelector('code').textContent, python[0].querySelector('code').textContent];
+}"""
+
+
+def test_a_copied_snippet_brings_its_imports_and_its_chain_and_runs(
+    browser: Browser, home: str
+) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(home + PAGES["chapter"], wait_until="networkidle")
+    own, imports = page.evaluate(COPY, -1)
+    block = page.locator(".highlight.continues").first
+    block.hover()
+    block.locator("button.md-clipboard, .md-code__button").first.click()
+    page.wait_for_timeout(200)
+    copied = page.evaluate("navigator.clipboard.readText()")
+    context.close()
+    assert copied.startswith(imports.rstrip())
+    assert own.rstrip() in copied
+    assert "anatomy = describe(LeNet5(), (1, 32, 32))" in copied  # what it goes on from
+    assert "lenet5  60,000" not in copied
+    exec(compile(copied, "copied", "exec"), {"__name__": "copied"})
+
+
+def test_without_scripts_the_chapter_can_be_read(browser: Browser, home: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(home + PAGES["chapter"])
+    assert "The problem" in page.inner_text("body")
+    assert page.locator("figure.ll-figure svg").first.is_visible()
+    context.close()
+
+
+def test_the_lab_can_be_downloaded_and_was_executed(page: Page, home: str) -> None:
+    page.goto(home + PAGES["lab"], wait_until="networkidle")
+    assert page.locator("a[href$='.ipynb']").count() >= 1
+    assert page.locator(".jp-OutputArea-output img").count() >= 3

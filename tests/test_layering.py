@@ -1,0 +1,107 @@
+"""Imports go one way, and what is heavy stays where it belongs."""
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "lineage_lab"
+
+# A module may import from its own layer's left only; a name with a dot stands for a folder's files.
+LAYERS = (
+    {"__init__", "lineage", "shapes"},
+    {"blocks", "heads", "recipe", "data", "anatomy"},
+    {"models"},
+    {"weights"},
+    {"registry", "finetuning"},
+    {"comparison", "experiments"},
+    {"figures"},
+    {"cli"},
+    {"__main__"},
+)
+# Third parties that only some modules may import.
+KEPT_IN = {
+    "click": {"cli"},
+    "rich": {"cli"},
+    "matplotlib": {"figures"},
+    "torchvision": {"registry"},
+}
+NO_MODELS = {"anatomy", "data", "finetuning", "heads", "recipe"}
+NO_TORCH = {"lineage", "recipe", "cli", "__init__", "__main__"}
+
+
+def sources() -> dict[str, str]:
+    return {
+        path.relative_to(SOURCE).with_suffix("").as_posix(): path.read_text(encoding="utf-8")
+        for path in SOURCE.rglob("*.py")
+    }
+
+
+def unit(path: str) -> str:
+    """The layer's name of a file: ``models/lenet`` belongs to ``models``."""
+    return path.split("/")[0]
+
+
+def imports(text: str) -> set[tuple[str, bool]]:
+    """Modules that a file imports, and whether at its top (not in a function or for types only)."""
+    tree = ast.parse(text)
+    found: set[tuple[str, bool]] = set()
+    for node in ast.walk(tree):
+        top = node in tree.body
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, top) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add((node.module, top))
+            if node.module == "lineage_lab":
+                found |= {(f"lineage_lab.{alias.name}", top) for alias in node.names}
+    return found
+
+
+def violations(files: Mapping[str, str]) -> list[str]:
+    rank = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    wrong: list[str] = []
+    for path, text in files.items():
+        here = unit(path)
+        if here not in rank:
+            wrong.append(f"{path} has no layer")
+            continue
+        for module, top in imports(text):
+            first, *rest = module.split(".")
+            if first == "lineage_lab" and rest and rest[0] in rank:
+                there = rest[0]
+                same_folder = here == there and here != "models"
+                ours = path.endswith("__init__") and here == there
+                if path == "__init__" or same_folder or ours or there == "__init__":
+                    continue
+                if rank[there] >= rank[here] or (there == "models" and here in NO_MODELS):
+                    wrong.append(f"{path} imports {module}")
+            elif first in KEPT_IN and here not in KEPT_IN[first]:
+                wrong.append(f"{path} imports {first}")
+            elif first == "torch" and here in NO_TORCH and top:
+                wrong.append(f"{path} imports torch")
+    return wrong
+
+
+def test_imports_go_one_way() -> None:
+    assert violations(sources()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("models/alexnet", "from lineage_lab.models.lenet import LeNet5"),
+        ("finetuning", "from lineage_lab.models import lenet"),
+        ("anatomy", "import lineage_lab.models.lenet"),
+        ("anatomy", "from lineage_lab import registry"),
+        ("lineage", "import torch"),
+        ("weights", "def f():\n    from lineage_lab.registry import entry"),
+        ("models/alexnet", "import torchvision.models"),
+        ("comparison", "import matplotlib.pyplot"),
+        ("comparison", "from rich.table import Table"),
+        ("heads", "from lineage_lab.cli import main"),
+        ("surprise", ""),
+    ],
+)
+def test_a_planted_violation_is_found(path: str, text: str) -> None:
+    assert len(violations({path: text})) == 1
