@@ -67,7 +67,7 @@ def test_compare_prints_a_table_and_writes_what_it_was_told_to(tmp_path: Path) -
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "random weights, not pretrained" in done.stdout
-    assert "[2/2] lenet5_modern, seed 1: step 20/20, loss" in done.stderr  # plain lines in a log
+    assert "[2/2] lenet5_modern, seed 1: step 16/16, loss" in done.stderr  # plain lines in a log
     found = Comparison.load(tmp_path / "a.json")
     assert found.recipe["lr"] == 0.001
     assert found.recipe["epochs"] == 2

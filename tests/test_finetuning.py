@@ -14,6 +14,8 @@ from lineage_lab.recipe import Recipe
 
 DIGITS = Recipe(lr=5e-3, head_lr=5e-3, batch_size=32, precision="fp32", device="cpu")
 
+GREY = {"mean": (0.1,), "std": (0.3,)}  # one channel in, one channel on
+
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[ImageSet, ImageSet]:
@@ -26,7 +28,7 @@ def network(seed: int = 0) -> nn.Module:
 
 
 def test_it_learns_real_digits(digits) -> None:
-    history = finetune(network(), *digits, replace(DIGITS, epochs=6), mean=(0.1,), std=(0.3,))
+    history = finetune(network(), *digits, replace(DIGITS, epochs=6), **GREY)
     assert history.val_accuracy > 0.85
     assert history.val_accuracy == sum(history.correct) / len(digits[1])
     assert len(history.losses) == 6 * 24
@@ -36,7 +38,7 @@ def test_it_learns_real_digits(digits) -> None:
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(digits) -> None:
-    runs = [finetune(network(), *digits, replace(DIGITS, seed=s)).losses for s in (0, 0, 1)]
+    runs = [finetune(network(), *digits, replace(DIGITS, seed=s), **GREY).losses for s in (0, 0, 1)]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 
@@ -46,7 +48,7 @@ def test_a_step_is_adamws_on_the_cross_entropy(digits) -> None:
     train, val = digits
     train = train.take(torch.arange(32))
     ours = network()
-    finetune(ours, train, val, replace(DIGITS, flips="none"), mean=(0.1,), std=(0.3,))
+    finetune(ours, train, val, replace(DIGITS, flips="none"), **GREY)
     by_hand = network()
     decaying = [p for p in by_hand.parameters() if p.dim() > 1]
     others = [p for p in by_hand.parameters() if p.dim() <= 1]
@@ -122,7 +124,7 @@ def test_the_warm_up_leaves_no_trace(digits) -> None:
     train, val = digits
     model = network()
     before = [p.clone() for p in model.parameters()]
-    finetune(model, train, val, replace(DIGITS, lr=0, head_lr=0, weight_decay=0))
+    finetune(model, train, val, replace(DIGITS, lr=0, head_lr=0, weight_decay=0), **GREY)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
@@ -134,7 +136,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(digits) -> None:
     def poison(module: nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor | None:
         nonlocal calls
         calls += 1
-        return output * float("nan") if calls == 3 else None
+        # three calls belong to the warm-up, on a copy that has this hook too
+        return output * float("nan") if calls == 3 + 3 else None
 
     model.register_forward_hook(poison)
     kept: list[torch.Tensor] = []
@@ -143,11 +146,10 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(digits) -> None:
         kept[:] = [p.detach().clone() for p in model.parameters()]
 
     recipe = replace(DIGITS, precision="fp32")
-    with pytest.raises(ValueError, match=r"the loss is nan at step \d+ of 24: lower the learning"):
-        finetune(model, train, val, recipe, on_step=keep)
-    if kept:
-        assert all(torch.equal(a, b) for a, b in zip(kept, model.parameters(), strict=True))
-    assert all(p.isfinite().all() for p in model.parameters())
+    with pytest.raises(ValueError, match=r"the loss is nan at step 3 of 24: lower the learning"):
+        finetune(model, train, val, recipe, **GREY, on_step=keep)
+    assert kept
+    assert all(torch.equal(a, b) for a, b in zip(kept, model.parameters(), strict=True))
 
 
 def test_a_head_that_does_not_fit_is_named(digits) -> None:
@@ -174,6 +176,6 @@ def test_a_recipe_out_of_range_is_refused(field: str, value: object, message: st
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 def test_cuda(digits) -> None:
-    history = finetune(network(), *digits, replace(DIGITS, device="cuda", epochs=6))
+    history = finetune(network(), *digits, replace(DIGITS, device="cuda", epochs=6), **GREY)
     assert history.val_accuracy > 0.85
     assert history.memory_kind == "allocated on the GPU"
