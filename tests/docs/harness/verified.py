@@ -157,7 +157,9 @@ def main(arguments: Sequence[str]) -> int:
         name, text = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
         if not has_fences(read_page(text)):
             continue
-        entry = entries.get(name)
+        runs = any(fence.action in ("run", "parse") for fence in read_page(text).fences)
+        # A page whose fences are all run by tests of their own has no run of its own.
+        entry = entries.get(name) if runs else {**committed().get(name, {}), "green": True}
         reason = stale(text, entry)
         if entry is None:
             wrong.append(f"{name}: was not run; run pytest")
