@@ -76,14 +76,26 @@ def test_a_port_that_is_none_is_refused(port: str) -> None:
     assert f"PORT={port} is not a port" in done.stderr
 
 
-def test_an_old_python_gives_one_clear_line(clone: Path, tmp_path: Path) -> None:
-    old = tmp_path / "python3"
-    old.write_text("#!/bin/sh\necho 'it is Python 3.9'\n")
-    old.chmod(0o755)
-    done = make("serve", f"PYTHON={old}", f"PORT={free_port()}", cwd=clone)
+@pytest.mark.parametrize(
+    ("spoilt", "reason"),
+    [
+        ("sys.version_info = (3, 9, 18)", "it is Python 3.9; Python 3.11 or newer is needed"),
+        ("sys.modules['ensurepip'] = None", "it has no ensurepip (Debian and Ubuntu: apt install"),
+    ],
+)
+def test_a_python_that_will_not_do_gives_one_clear_line(
+    clone: Path, tmp_path: Path, spoilt: str, reason: str
+) -> None:
+    """The fake one runs the real check in this Python, with one thing spoilt before it."""
+    fake = tmp_path / "python3"
+    script = f'exec {sys.executable} -c "import sys; {spoilt}; exec(sys.argv[1])" "$2"'
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    done = make("serve", f"PYTHON={fake}", f"PORT={free_port()}", cwd=clone)
     assert done.returncode == 2
-    assert "will not do: it is Python 3.9; Python 3.11 or newer is needed" in done.stderr
+    assert f"PYTHON={fake} will not do: {reason}" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (clone / ".venv" / ".installed").exists()
 
 
 def test_a_missing_python_gives_one_clear_line(clone: Path) -> None:

@@ -80,7 +80,7 @@ def run(*command: str | Path, cwd: Path) -> str:
         cwd=cwd,
         capture_output=True,
         text=True,
-        env={**clean, "NO_MKDOCS_2_WARNING": "1", "OMP_NUM_THREADS": "1"},
+        env={**clean, "NO_MKDOCS_2_WARNING": "1", "OMP_NUM_THREADS": "1", "LAB_EXECUTE": "false"},
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

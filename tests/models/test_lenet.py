@@ -138,7 +138,7 @@ def test_the_loss_is_the_papers_equation_9() -> None:
         paper = (right + torch.log(math.exp(-j) + torch.exp(-y).sum(1))).mean()
         torch.testing.assert_close(rbf_loss(-y, labels, j=j), paper)
     with pytest.raises(ValueError, match="j must be positive"):
-        rbf_loss(-y, labels, j=0)
+        rbf_loss(-y, labels, j=0.0)
 
 
 def test_the_input_scale_brings_real_digits_near_mean_0_and_variance_1() -> None:

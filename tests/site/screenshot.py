@@ -25,10 +25,11 @@ def take(site: Path, out: Path | None) -> None:
                 )
                 page.goto(home + PAGES["chapter"], wait_until="networkidle")
                 page.evaluate("document.querySelector('#the-idea').scrollIntoView()")
+                page.wait_for_timeout(800)  # the header fades from the site's name to the page's
                 file = README / f"site-{scheme}.png"
                 page.screenshot(path=file)
                 with Image.open(file) as picture:
-                    picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=96).save(
+                    picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=224).save(
                         file, optimize=True
                     )
                 print(file, file.stat().st_size)
