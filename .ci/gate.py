@@ -35,6 +35,12 @@ LINT = (
     Step("codespell", ("codespell",)),
     Step("zizmor", ("zizmor", "--offline", "--quiet", ".github")),
 )
+# Before the tests, so that on a fresh clone it is cold: figures are drawn, nothing is cached.
+BUILD = Step(
+    "strict build",
+    ("mkdocs", "build", "--strict", "--quiet", "--site-dir", ".cache/site"),
+    {"LAB_EXECUTE": "false"},
+)
 # One thread for each worker: two workers with two threads each fight over two cores.
 TESTS = Step(
     "pytest",
@@ -78,8 +84,10 @@ def table(results: Sequence[tuple[Step, bool, float]], total: float) -> str:
     lines += [
         f"{step.name:<28}{spent:>9.1f}  {'ok' if ok else 'FAILED'}" for step, ok, spent in results
     ]
-    budget = tomllib.loads((ROOT / "budgets.toml").read_text(encoding="utf-8"))["seconds"]["gate"]
-    lines.append(f"{'all':<28}{total:>9.1f}  of {budget} s (budgets.toml)")
+    budget = tomllib.loads((ROOT / "budgets.toml").read_text(encoding="utf-8"))
+    lines.append(f"{'all':<28}{total:>9.1f}")
+    told = [f"{name} {most}" for part in budget.values() for name, most in part.items()]
+    lines.append(f"budgets (seconds, but skips): {', '.join(told)}")
     return "\n".join(lines)
 
 
@@ -88,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) not in (["lint"], ["all"]):
         print("usage: gate.py lint|all", file=sys.stderr)
         return 2
-    steps = LINT if arguments[0] == "lint" else (*LINT, TESTS)
+    steps = LINT if arguments[0] == "lint" else (*LINT, BUILD, TESTS)
     start = time.monotonic()
     results = []
     last = ""
