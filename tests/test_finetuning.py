@@ -94,7 +94,7 @@ def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
 
 def test_head_and_body_have_their_own_learning_rates_and_norms_do_not_decay() -> None:
     model = create_model("efficientnet_lite0", num_classes=2)
-    optimizer = _optimizer(model, model.classifier, Recipe(), torch.device("cpu"))
+    optimizer = _optimizer(model, model.head, Recipe(), torch.device("cpu"))
     groups = {(g["lr"], g["weight_decay"]): len(g["params"]) for g in optimizer.param_groups}
     assert groups[(5e-3, 0.01)] == groups[(5e-3, 0.0)] == 1
     assert set(groups) == {(1e-3, 0.01), (1e-3, 0.0), (5e-3, 0.01), (5e-3, 0.0)}

@@ -9,24 +9,61 @@ from pathlib import Path
 
 import pytest
 import torch
-from torchvision.models import ConvNeXt_Tiny_Weights, EfficientNet_B0_Weights, ResNet50_Weights
+import torchvision.models as tvm
 
 from lineage_lab import create_model
 from lineage_lab import weights as published
+from lineage_lab.interchange import to_torchvision
 from lineage_lab.weights import WEIGHTS, WeightsEntry, WeightsUnavailable, find, locate
 
-ENUMS = {
-    "resnet50": ResNet50_Weights.IMAGENET1K_V2,
-    "convnext_tiny": ConvNeXt_Tiny_Weights.IMAGENET1K_V1,
-    "efficientnet_b0": EfficientNet_B0_Weights.IMAGENET1K_V1,
-}
+DOWNLOADED = [entry for entry in WEIGHTS if entry.url]
 
 
-@pytest.mark.parametrize("name", ENUMS)
-def test_addresses_are_torchvisions(name: str) -> None:
-    entry, enum = find(name, "imagenet"), ENUMS[name]
-    assert entry.url == enum.url
-    assert (list(entry.mean), list(entry.std)) == (enum.transforms().mean, enum.transforms().std)
+@pytest.mark.parametrize("entry", DOWNLOADED, ids=lambda entry: f"{entry.model}-{entry.name}")
+def test_addresses_accuracies_and_preprocessing_are_torchvisions(entry: WeightsEntry) -> None:
+    kinds = tvm.get_model_weights(entry.model.removesuffix("_384"))
+    enum = next(kind for kind in kinds if kind.url == entry.url)
+    prepared = enum.transforms()
+    assert (list(entry.mean), list(entry.std)) == (prepared.mean, prepared.std)
+    assert ([entry.crop], [entry.resize]) == (prepared.crop_size, prepared.resize_size)
+    assert entry.interpolation == prepared.interpolation.value
+    assert entry.top1 == enum.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+    assert entry.megabytes == enum.meta["_file_size"]
+    assert (entry.licence != "BSD-3-Clause") == ("license" in enum.meta)  # SWAG's is its own
+
+
+@pytest.mark.parametrize("model", sorted({entry.model for entry in DOWNLOADED}))
+def test_imagenet_is_torchvisions_best_and_v1_its_first(model: str) -> None:
+    if model == "vit_b_16_384":  # its one file is not free for all uses: it is asked for by name
+        assert find(model, "imagenet-swag").licence == "CC-BY-NC-4.0"
+        return
+    kinds = tvm.get_model_weights(model)
+    assert find(model, "imagenet").url == kinds.DEFAULT.url
+    assert find(model, "imagenet-v1").url == kinds.IMAGENET1K_V1.url
+
+
+def test_the_first_load_records_the_whole_hash_and_holds_later_ones_to_it(
+    server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchvision publishes 8 of 64 digits: a file could agree in these and be another."""
+    url, folder = server
+    entry = stand_in(folder, url, "lenet5_modern", like="resnet18")
+    path = locate(entry)
+    record = cache / f"{entry.filename}.sha256"
+    whole = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert record.read_text().strip() == whole
+    monkeypatch.setattr(published, "_sha256", lambda path: whole[:-1] + "x")
+    with pytest.raises(ValueError, match="is not the file that was published"):
+        locate(entry)
+
+
+def test_a_download_shows_how_far_it_is(server, cache: Path, capsys) -> None:
+    url, folder = server
+    entry = stand_in(folder, url, "lenet5_modern", like="resnet18")
+    locate(entry)
+    said = capsys.readouterr().err
+    assert entry.filename in said
+    assert "100 %" in said
 
 
 @pytest.fixture
@@ -56,15 +93,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "torch" / "hub" / "checkpoints"
 
 
-def stand_in(folder: Path, url: str, name: str = "efficientnet_b0") -> WeightsEntry:
+def stand_in(
+    folder: Path, url: str, name: str = "efficientnet_b0", *, like: str | None = None
+) -> WeightsEntry:
     """A file with the names and shapes of the real one, and random numbers in it."""
     torch.manual_seed(1)
     file = folder / "weights.pth"
-    torch.save(create_model(name).state_dict(), file)
+    model = create_model(name)
+    torch.save(model.state_dict() if like else to_torchvision(model), file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     filename = f"{name}-{digest[:8]}.pth"
     file.rename(folder / filename)
-    return replace(find(name, "imagenet"), url=f"{url}/{filename}", filename=filename,
+    return replace(find(like or name, "imagenet"), url=f"{url}/{filename}", filename=filename,
                    sha256=digest[:8])  # fmt: skip
 
 
@@ -74,22 +114,29 @@ def test_download_verifies_and_leaves_only_the_finished_file(server, cache: Path
     seen: list[tuple[int, int]] = []
     path = locate(entry, progress=lambda got, size: seen.append((got, size)))
     assert path == cache / entry.filename
-    assert [p.name for p in cache.iterdir()] == [entry.filename]
+    names = {p.name for p in cache.iterdir()}
+    assert names == {entry.filename, f"{entry.filename}.sha256"}
     assert seen[-1][0] == seen[-1][1] == path.stat().st_size
     (folder / entry.filename).unlink()
     assert locate(entry) == path  # from the cache now
 
 
-def test_loaded_weights_are_the_files(server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loaded_weights_are_the_files(
+    server, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
     url, folder = server
     entry = stand_in(folder, url, "efficientnet_b0")
     monkeypatch.setattr(published, "WEIGHTS", (entry,))
     model = create_model("efficientnet_b0", weights="imagenet")
     state = torch.load(folder / entry.filename, weights_only=True)
-    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    renamed = to_torchvision(model)
+    assert renamed.keys() == state.keys()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in renamed.items())
+    assert caplog.text == ""
     small = create_model("efficientnet_b0", weights="imagenet", num_classes=3)
-    assert small.classifier[1].out_features == 3
-    assert torch.equal(small.features[0][0].weight, state["features.0.0.weight"])
+    assert "the head, 3 classes in place of 1000, is new" in caplog.text
+    assert small.head.out_features == 3
+    assert torch.equal(small.stem[0].weight, state["features.0.0.weight"])
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "gone"])

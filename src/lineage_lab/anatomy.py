@@ -1,9 +1,10 @@
 """What a network costs and what it sees: parameters, MACs, activations, receptive field.
 
-`describe` runs any `torch.nn.Module` once on PyTorch's meta device, where tensors have
-shapes but no memory, and watches the operators that the forward pass calls. Nothing here
-knows an architecture by name: neighbours are `models`, which this module never imports,
-and `figures` and `comparison`, which draw and print what it finds.
+`describe` runs any `torch.nn.Module` on PyTorch's meta device, where tensors have shapes
+but no memory, and watches the operators that the forward pass calls. Nothing here knows an
+architecture by name: neighbours are `lineage_lab.probe`, which does the watching, `models`,
+which this module never imports, and `figures` and `comparison`, which draw and print what
+it finds.
 
 A MAC is one multiply-add of a convolution or of a matrix product, for one image. Batch
 norm, activations and pooling are not counted, as in the tables of the ResNet and the
@@ -13,90 +14,19 @@ the second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from math import prod
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from lineage_lab.probe import Field, Layer, Probe
 
 __all__ = ["Anatomy", "Field", "Layer", "describe"]
-
-aten = torch.ops.aten
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """The part of the input that one unit of a feature map can see, along one axis.
-
-    For the unit at index ``i`` it is the pixels from ``left + i * stride`` to
-    ``right + i * stride``, both included. A negative ``left`` lies in the padding.
-
-    Attributes:
-        left: First pixel that the unit at index 0 sees.
-        right: Last pixel that the unit at index 0 sees.
-        stride: Distance in input pixels between two neighbouring units.
-        whole: The unit also depends on the whole image, through a gate that was pooled
-            from all of it (squeeze-and-excitation) or through a global pooling.
-    """
-
-    left: int = 0
-    right: int = 0
-    stride: int = 1
-    whole: bool = False
-
-    @property
-    def size(self) -> int:
-        """Width of the field in input pixels."""
-        return self.right - self.left + 1
-
-    def slide(self, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> Field:
-        """The field after a window (convolution or pooling) has passed over this map."""
-        reach = dilation * (kernel - 1)
-        return Field(
-            left=self.left - padding * self.stride,
-            right=self.right + (reach - padding) * self.stride,
-            stride=self.stride * stride,
-            whole=self.whole,
-        )
-
-    def join(self, other: Field) -> Field:
-        """The field of a unit that takes both: what either sees."""
-        return Field(
-            left=min(self.left, other.left),
-            right=max(self.right, other.right),
-            stride=max(self.stride, other.stride),
-            whole=self.whole or other.whole,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One row of the layer table.
-
-    Attributes:
-        name: The module's path, such as ``stages.0.conv1``.
-        kind: The module's class name.
-        output_shape: Shape of one image's output, without the batch axis.
-        parameters: Parameters that belong to this very module, not to its children.
-        macs: Multiply-adds for one image.
-        receptive_field: Width in input pixels of what one unit sees, ``None`` where the
-            output is no feature map or sees the whole image by construction.
-        stride: Input pixels between two neighbouring units, ``None`` likewise.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    parameters: int
-    macs: int
-    receptive_field: int | None
-    stride: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +38,7 @@ class Anatomy:
         input_size: Channels, height and width of the image that it was run on.
         parameters: Numbers that the network holds as parameters; all of them, frozen ones
             too. Buffers (running averages, fixed codes) are not counted.
+        parameter_bytes: Their size in memory.
         macs: Multiply-adds for one image.
         activations: Elements that the convolutions and matrix products put out for one
             image: the measure that follows memory and speed more closely than MACs do.
@@ -116,25 +47,49 @@ class Anatomy:
             field with the gates held fixed, and `sees_whole_image` is true. ``None``
             where the network has no feature map.
         field: The same with its stride and its place.
-        sees_whole_image: A gate or an attention pooled from the whole image takes part
-            before the last feature map.
+        sees_whole_image: A gate that was pooled from the whole image, or an attention over
+            all places, takes part.
+        saved_bytes: What a training step keeps of one image's forward pass for the backward
+            pass, in the parameters' precision. ``None`` where the network can't be trained
+            on images of this size.
         layers: The layer table, in the order in which the layers run.
     """
 
     name: str
     input_size: tuple[int, ...]
     parameters: int
+    parameter_bytes: int
     macs: int
     activations: int
     receptive_field: int | None
     field: Field | None
     sees_whole_image: bool
+    saved_bytes: int | None
     layers: tuple[Layer, ...]
 
     @property
     def flops(self) -> int:
         """Floating-point operations for one image: always two a MAC."""
         return 2 * self.macs
+
+    def training_memory(self, batch_size: int, *, optimizer_states: int = 2) -> int:
+        """Bytes that a training step needs at least, in the parameters' precision.
+
+        Weights, their gradients, the optimizer's states and what is kept for the backward
+        pass. What an operator takes for a moment, and the allocator's rounding, come on top.
+
+        Args:
+            batch_size: Images a step.
+            optimizer_states: Numbers that the optimizer keeps for each parameter: 2 for
+                Adam, 1 for SGD with momentum, 0 for plain SGD.
+
+        Raises:
+            ValueError: The network can't be trained on images of this size.
+        """
+        if self.saved_bytes is None:
+            raise ValueError(f"{self.name} can't be trained on images of {self.input_size}")
+        copies = 2 + optimizer_states
+        return copies * self.parameter_bytes + batch_size * self.saved_bytes
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """The layer table as text, head and sum included."""
@@ -208,16 +163,16 @@ def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Ana
         name: tensor.detach().to("meta")
         for name, tensor in (*model.named_parameters(), *model.named_buffers())
     }
-    probe = _Probe()
+    probe = Probe()
     try:
         # The math form of attention is made of plain matrix products, which can be counted.
         with (
             torch.no_grad(),
-            _evaluating(model),
+            _in_mode(model, training=False),
             probe.watching(model),
             sdpa_kernel(SDPBackend.MATH),
         ):
-            probe.mark(_Seen(image, Field(), Field()))
+            probe.start(image)
             with probe:
                 functional_call(model, state, (image,))
     except (RuntimeError, ValueError, IndexError) as error:
@@ -231,226 +186,54 @@ def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Ana
         name=type(model).__name__,
         input_size=tuple(input_size),
         parameters=sum(p.numel() for p in model.parameters()),
+        parameter_bytes=sum(p.numel() * p.element_size() for p in model.parameters()),
         macs=sum(layer.macs for layer in probe.layers),
         activations=probe.activations,
         receptive_field=None if last is None else last.size,
         field=last,
-        sees_whole_image=last is not None and last.whole,
+        sees_whole_image=probe.attends or (last is not None and last.whole),
+        saved_bytes=_saved_bytes(model, state, image),
         layers=tuple(probe.layers),
     )
 
 
+def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -> int | None:
+    """What autograd keeps of one image: the growth from a batch of two to one of four."""
+
+    def kept(batch: int) -> int:
+        storages: dict[int, int] = {}
+        weights = {t.untyped_storage()._cdata for t in trained.values()}
+
+        def pack(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage._cdata not in weights:
+                storages[storage._cdata] = storage.nbytes()
+            return tensor
+
+        with saved_tensors_hooks(pack, lambda tensor: tensor), torch.enable_grad():
+            graph = functional_call(model, trained, (image.expand(batch, -1, -1, -1).clone(),))
+        del graph
+        return sum(storages.values())
+
+    trained = {
+        name: tensor.clone().requires_grad_(tensor.is_floating_point() and name in parameters)
+        for parameters in ({name for name, _ in model.named_parameters()},)
+        for name, tensor in state.items()
+    }
+    try:
+        with _in_mode(model, training=True):
+            return (kept(4) - kept(2)) // 2
+    except (RuntimeError, ValueError, IndexError):
+        return None
+
+
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Puts the network into eval mode, and each module back into the mode that it was in."""
+def _in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Puts the network into a mode, and afterwards each module back into its own."""
     modes = {module: module.training for module in model.modules()}
-    model.eval()
+    model.train(training)
     try:
         yield
     finally:
         for module, mode in modes.items():
             module.training = mode
-
-
-class _Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Watches the operators of one forward pass: counts MACs, follows the receptive field."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.layers: list[Layer] = []
-        self.activations = 0
-        self.last: Field | None = None
-        self._macs = [0]  # one counter for each module that is running, the outermost first
-        # Tensors are held so that no id is given out twice; on the meta device they are empty.
-        self._fields: dict[int, _Seen] = {}
-
-    @contextmanager
-    def watching(self, model: nn.Module) -> Iterator[None]:
-        """Hooks that tell which module is running."""
-        with ExitStack() as stack:
-            for name, module in model.named_modules():
-                stack.enter_context(_removing(module.register_forward_pre_hook(self._enter)))
-                leave = self._leaving(name)
-                stack.enter_context(_removing(module.register_forward_hook(leave)))
-            yield
-
-    def mark(self, seen: _Seen) -> None:
-        self._fields[id(seen.tensor)] = seen
-
-    def _enter(self, module: nn.Module, inputs: Any) -> None:
-        self._macs.append(0)
-
-    def _leaving(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def leave(module: nn.Module, inputs: Any, output: Any) -> None:
-            counted = self._macs.pop()
-            if not isinstance(output, Tensor):
-                self._macs[-1] += counted
-                return
-            if count := getattr(module, "count_macs", None):
-                counted = int(count(output.shape[1:]))
-            own = sum(p.numel() for p in module.parameters(recurse=False))
-            is_layer = next(module.children(), None) is None or own or counted
-            if not is_layer or isinstance(module, nn.Identity):
-                return
-            seen = self._fields.get(id(output))
-            local = seen is not None and output.dim() == 4 and not seen.is_pooled_point
-            self.layers.append(
-                Layer(
-                    name=name or type(module).__name__,
-                    kind=type(module).__name__,
-                    output_shape=tuple(output.shape[1:]),
-                    parameters=own,
-                    macs=counted,
-                    receptive_field=seen.columns.size if local and seen else None,
-                    stride=seen.columns.stride if local and seen else None,
-                )
-            )
-
-        return leave
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if isinstance(out, Tensor):
-            macs = _macs(func.overloadpacket, args, out)
-            if macs:
-                self._macs[-1] += macs
-                self.activations += out.numel()
-            self._follow(func.overloadpacket, args, out)
-        elif isinstance(out, (tuple, list)) and out and isinstance(out[0], Tensor):
-            for part in out if func.overloadpacket in _SPLITS else out[:1]:
-                self._follow(func.overloadpacket, args, part)
-        return out
-
-    def _follow(self, packet: Any, args: tuple[Any, ...], out: Tensor) -> None:
-        """Carries the receptive field from an operator's inputs to its output."""
-        sources = [self._fields[id(t)] for t in _tensors(args) if id(t) in self._fields]
-        if not sources:
-            return
-        first = sources[0]
-        layout = _layout(packet, args, first, out)
-        if layout is None:
-            return
-        rows, columns = first.rows, first.columns
-        if (window := _window(packet, args)) is not None:
-            rows, columns = (
-                field.slide(kernel=k, stride=s, padding=p, dilation=d)
-                for field, k, s, p, d in zip((rows, columns), *window, strict=True)
-            )
-        elif packet in _GLOBAL:
-            if out.shape[-2:] != (1, 1):
-                return
-            rows, columns = replace(rows, whole=True), replace(columns, whole=True)
-        elif maps := [source for source in sources if not source.is_pooled_point]:
-            # A gate is one point pooled from the whole image: the map that it multiplies
-            # keeps its own field, and is marked as seeing the whole image too.
-            gated = len(maps) < len(sources)
-            rows, columns = maps[0].rows, maps[0].columns
-            for other in maps[1:]:
-                rows, columns = rows.join(other.rows), columns.join(other.columns)
-            if gated:
-                rows, columns = replace(rows, whole=True), replace(columns, whole=True)
-        seen = _Seen(out, rows, columns, channels_last=layout)
-        self.mark(seen)
-        if not seen.is_pooled_point:
-            self.last = columns
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A tensor of the forward pass, and what one of its units sees of the input."""
-
-    tensor: Tensor
-    rows: Field
-    columns: Field
-    channels_last: bool = False  # [batch, height, width, channels] or [positions, channels]
-
-    @property
-    def is_pooled_point(self) -> bool:
-        """Whether this is one point that was pooled from the whole image."""
-        shape = self.tensor.shape
-        places = shape[:-1] if self.channels_last else shape[-2:]
-        return self.columns.whole and prod(places) == 1
-
-
-def _layout(packet: Any, args: tuple[Any, ...], source: _Seen, out: Tensor) -> bool | None:
-    """Whether the output's channels come last; ``None`` where places are lost or mixed."""
-    if packet is aten.permute:
-        order = [axis % len(args[1]) for axis in args[1]]
-        last = {(0, 2, 3, 1): True, (0, 3, 1, 2): False}
-        return last.get(tuple(order))
-    if packet in _VIEWS:
-        kept = source.channels_last and out.shape[-1] == source.tensor.shape[-1]
-        return True if kept else None
-    if packet in _PRODUCTS:
-        return True if source.channels_last else None
-    if out.dim() == 4 or source.channels_last:
-        return source.channels_last
-    return None
-
-
-@contextmanager
-def _removing(handle: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def _tensors(args: Sequence[Any]) -> Iterator[Tensor]:
-    for arg in args:
-        if isinstance(arg, Tensor):
-            yield arg
-        elif isinstance(arg, (list, tuple)):
-            yield from _tensors(arg)
-
-
-_GLOBAL = frozenset({aten.mean, aten._adaptive_avg_pool2d, aten.adaptive_avg_pool2d, aten.sum})
-_SPLITS = frozenset({aten.split, aten.split_with_sizes, aten.chunk, aten.unbind})
-_VIEWS = frozenset({aten.view, aten._unsafe_view, aten.reshape, aten._reshape_alias})
-_PRODUCTS = frozenset({aten.mm, aten.addmm, aten.bmm, aten.baddbmm})
-_POOLS = frozenset({aten.max_pool2d_with_indices, aten.avg_pool2d, aten.max_pool2d})
-
-Pair = tuple[int, int]
-
-
-def _window(packet: Any, args: tuple[Any, ...]) -> tuple[Pair, Pair, Pair, Pair] | None:
-    """Kernel, stride, padding and dilation of an operator that slides a window."""
-    if packet is aten.convolution:
-        kernel = args[1].shape[-2:]
-        return _pair(kernel), _pair(args[3]), _pair(args[4]), _pair(args[5])
-    if packet in _POOLS:
-        kernel = _pair(args[1])
-        stride = _pair(args[2]) if len(args) > 2 and args[2] else kernel
-        padding = _pair(args[3]) if len(args) > 3 else (0, 0)
-        dilated = packet is not aten.avg_pool2d and len(args) > 4
-        return kernel, stride, padding, _pair(args[4]) if dilated else (1, 1)
-    if packet is aten.constant_pad_nd and len(args[1]) == 4:
-        left, _, top, _ = args[1]
-        return (1, 1), (1, 1), (top, left), (1, 1)
-    return None
-
-
-def _pair(value: Any) -> Pair:
-    values = (value, value) if isinstance(value, int) else tuple(value)
-    return cast(Pair, values if len(values) == 2 else values * 2)
-
-
-def _macs(packet: Any, args: tuple[Any, ...], out: Tensor) -> int:
-    """Multiply-adds of one operator call."""
-    if packet is aten.convolution:
-        weight: Tensor = args[1]
-        transposed = args[6]
-        # A weight is [out, in / groups, …]; transposed it is [in, out / groups, …].
-        positions = args[0].numel() if transposed else out.numel()
-        return positions * prod(weight.shape[1:])
-    if packet in (aten.mm, aten.bmm):
-        return out.numel() * int(args[0].shape[-1])
-    if packet in (aten.addmm, aten.baddbmm):
-        return out.numel() * int(args[1].shape[-1])
-    return 0

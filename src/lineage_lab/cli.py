@@ -142,6 +142,7 @@ def compare(
 ) -> None:
     """Fine-tune each of NAMES on the same images with the same recipe; print the table."""
     from lineage_lab import comparison
+    from lineage_lab.files import write_whole
 
     recipe = _recipe(threads, settings)
     files = [json_file] if json_file else []
@@ -164,7 +165,7 @@ def compare(
     for file in files:
         result.save(file)
     if out:
-        comparison.write_whole(out / "table.md", result.to_markdown())
+        write_whole(out / "table.md", result.to_markdown())
 
 
 @cli.command()

@@ -8,7 +8,6 @@ that each network meets the same ones. Neighbours: `lineage_lab.finetuning` does
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from lineage_lab import __version__, registry
 from lineage_lab import weights as published
 from lineage_lab.anatomy import describe
 from lineage_lab.data import load, split
+from lineage_lab.files import write_whole
 from lineage_lab.finetuning import finetune
 from lineage_lab.recipe import Recipe
 
@@ -292,21 +292,6 @@ def _row(
         precision=tuple(h.precision for h in histories),
         device=histories[0].device,
     )
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside its place, sync it, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _spread(values: Sequence[float], unit: str) -> str:

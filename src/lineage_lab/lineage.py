@@ -7,7 +7,16 @@ tables are generated from it; the tests hold its numbers to the networks themsel
 
 from dataclasses import dataclass
 
-__all__ = ["NETWORKS", "Fact", "Network", "facts"]
+__all__ = [
+    "CONVNEXT_ROAD",
+    "NETWORKS",
+    "PRINTED",
+    "Fact",
+    "Network",
+    "Printed",
+    "RoadStep",
+    "facts",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +205,137 @@ _FACTS: dict[str, tuple[Fact, ...]] = {
         Fact("The same, training digits distorted", "0.8 %", "section III.B"),
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A number that a paper prints of a network that this package builds.
+
+    Attributes:
+        model: The registry's name of the network.
+        quantity: ``parameters`` or ``macs`` (which most of these papers call FLOPs).
+        value: What is printed, with its decimals.
+        unit: What the printed value counts: 1e6 for millions.
+        source: Paper and table.
+        cause: Why the network's own number, rounded, is another; empty where it is the same.
+    """
+
+    model: str
+    quantity: str
+    value: str
+    unit: float
+    source: str
+    cause: str = ""
+
+
+_UNKNOWN = "not known: the network that the authors' code builds has the other number too"
+
+PRINTED: tuple[Printed, ...] = (
+    Printed("lenet5", "parameters", "60000", 1, "LeCun 1998, section II.B"),
+    Printed(
+        "alexnet_paper", "parameters", "60", 1e6, "Krizhevsky 2012, abstract",
+        "60.97 million: cut off, not rounded",
+    ),
+    Printed("vgg11", "parameters", "133", 1e6, "Simonyan 2014, Table 2, column A"),
+    Printed("vgg13", "parameters", "133", 1e6, "Simonyan 2014, Table 2, column B"),
+    Printed("vgg16c", "parameters", "134", 1e6, "Simonyan 2014, Table 2, column C"),
+    Printed("vgg16", "parameters", "138", 1e6, "Simonyan 2014, Table 2, column D"),
+    Printed("vgg19", "parameters", "144", 1e6, "Simonyan 2014, Table 2, column E"),
+    Printed(
+        "googlenet_paper", "macs", "1.5", 1e9, "Szegedy 2014, section 1",
+        "Table 1 prints 2.7 K weights and 34 M operations for the first 7×7 convolution, which "
+        "has 9,408 and 118 M. A depthwise 7×7 with multiplier 8 and a 1×1 behind it (our "
+        "reading: the authors' later code has such a stem) gives 2,712 and 34.0 M, and the whole "
+        "network 1.499 G",
+    ),
+    Printed("resnet18", "macs", "1.8", 1e9, "He 2015, Table 1"),
+    Printed(
+        "resnet34", "macs", "3.6", 1e9, "He 2015, Table 1",
+        "3.66 with the projections of shortcut B; 3.64 without them, as plain34 has",
+    ),
+    Printed("plain34", "macs", "3.6", 1e9, "He 2015, Fig. 3"),
+    Printed(
+        "resnet50_paper", "macs", "3.8", 1e9, "He 2015, Table 1", "3.858: cut off, not rounded"
+    ),
+    Printed(
+        "resnet50", "macs", "3.8", 1e9, "He 2015, Table 1",
+        "v1.5 strides in the 3×3, so that the first 1×1 runs on the larger map: 4.09",
+    ),
+    Printed("resnet101_paper", "macs", "7.6", 1e9, "He 2015, Table 1"),
+    Printed("resnet152_paper", "macs", "11.3", 1e9, "He 2015, Table 1"),
+    Printed("vgg19", "macs", "19.6", 1e9, "He 2015, Table 1 and Fig. 3"),
+    Printed("resnet20_cifar", "parameters", "0.27", 1e6, "He 2015, Table 6"),
+    Printed("resnet32_cifar", "parameters", "0.46", 1e6, "He 2015, Table 6"),
+    Printed("resnet44_cifar", "parameters", "0.66", 1e6, "He 2015, Table 6"),
+    Printed("resnet56_cifar", "parameters", "0.85", 1e6, "He 2015, Table 6"),
+    Printed("resnet110_cifar", "parameters", "1.7", 1e6, "He 2015, Table 6"),
+    Printed("resnet1202_cifar", "parameters", "19.4", 1e6, "He 2015, Table 6"),
+    Printed("efficientnet_b0", "parameters", "5.3", 1e6, "Tan 2019, Table 2"),
+    Printed("efficientnet_b1", "parameters", "7.8", 1e6, "Tan 2019, Table 2"),
+    Printed("efficientnet_b2", "parameters", "9.2", 1e6, "Tan 2019, Table 2", _UNKNOWN),
+    Printed("efficientnet_b3", "parameters", "12", 1e6, "Tan 2019, Table 2"),
+    Printed("efficientnet_b4", "parameters", "19", 1e6, "Tan 2019, Table 2"),
+    Printed("efficientnet_b5", "parameters", "30", 1e6, "Tan 2019, Table 2"),
+    Printed("efficientnet_b6", "parameters", "43", 1e6, "Tan 2019, Table 2"),
+    Printed("efficientnet_b7", "parameters", "66", 1e6, "Tan 2019, Table 2"),
+    Printed("efficientnet_b0", "macs", "0.39", 1e9, "Tan 2019, Table 2"),
+    Printed("efficientnet_b1", "macs", "0.70", 1e9, "Tan 2019, Table 2", _UNKNOWN),
+    Printed("efficientnet_b2", "macs", "1.0", 1e9, "Tan 2019, Table 2"),
+    Printed("efficientnet_b3", "macs", "1.8", 1e9, "Tan 2019, Table 2"),
+    Printed("efficientnet_b4", "macs", "4.2", 1e9, "Tan 2019, Table 2", _UNKNOWN),
+    Printed("efficientnet_b5", "macs", "9.9", 1e9, "Tan 2019, Table 2", _UNKNOWN),
+    Printed("efficientnet_b6", "macs", "19", 1e9, "Tan 2019, Table 2"),
+    Printed("efficientnet_b7", "macs", "37", 1e9, "Tan 2019, Table 2", _UNKNOWN),
+    Printed("convnext_tiny", "parameters", "29", 1e6, "Liu 2022, Table 1"),
+    Printed("convnext_small", "parameters", "50", 1e6, "Liu 2022, Table 1"),
+    Printed("convnext_base", "parameters", "89", 1e6, "Liu 2022, Table 1"),
+    Printed("convnext_large", "parameters", "198", 1e6, "Liu 2022, Table 1"),
+    Printed("convnext_tiny", "macs", "4.5", 1e9, "Liu 2022, Table 1"),
+    Printed("convnext_small", "macs", "8.7", 1e9, "Liu 2022, Table 1"),
+    Printed("convnext_base", "macs", "15.4", 1e9, "Liu 2022, Table 1"),
+    Printed("convnext_large", "macs", "34.4", 1e9, "Liu 2022, Table 1"),
+    Printed(
+        "vit_b_16", "parameters", "86", 1e6, "Dosovitskiy 2020, Table 1",
+        "86.57 with the head of 1,000 classes; 85.80 without it",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RoadStep:
+    """A step from ResNet-50 to ConvNeXt-T, as the paper reports it.
+
+    Attributes:
+        key: The row of `lineage_lab.models.convnext_steps.ROAD`.
+        change: What is changed, in a few words.
+        gmacs: Cost in 10⁹ multiply-adds (the paper calls them FLOPs), with the decimals that
+            are printed in Table 10 (the last step: Table 1); ``None`` where we have no figure.
+        top1: Accuracy on ImageNet's validation images in percent, section 2; ``None`` where
+            the text gives none.
+    """
+
+    key: str
+    change: str
+    gmacs: str | None
+    top1: float | None
+
+
+CONVNEXT_ROAD: tuple[RoadStep, ...] = (
+    RoadStep("resnet50", "ResNet-50, trained with the new recipe", "4.09", 78.8),
+    RoadStep("stage_ratio", "blocks per stage 3, 3, 9, 3", "4.53", 79.4),
+    RoadStep("patchify_stem", "stem: one 4×4 convolution of stride 4", "4.42", 79.5),
+    RoadStep("depthwise", "3×3 convolution depthwise", "2.35", None),
+    RoadStep("width", "width 96 in place of 64", "5.27", 80.5),
+    RoadStep("inverted", "inverted bottleneck", "4.64", 80.6),
+    RoadStep("move_up", "depthwise convolution first", "4.07", 79.9),
+    RoadStep("kernel_5", "5×5 kernel", "4.10", None),
+    RoadStep("kernel_7", "7×7 kernel", "4.15", 80.6),
+    RoadStep("gelu", "GELU in place of ReLU", "4.15", 80.6),
+    RoadStep("fewer_activations", "one activation a block", "4.15", 81.3),
+    RoadStep("fewer_norms", "one norm a block", "4.15", 81.4),
+    RoadStep("layer_norm", "layer norm in place of batch norm", None, 81.5),
+    RoadStep("separate_downsampling", "downsampling in layers of its own", "4.5", 82.0),
+)
 
 
 def facts(key: str) -> tuple[Fact, ...]:

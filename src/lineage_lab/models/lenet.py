@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from lineage_lab.blocks import check_images
+
 __all__ = [
     "C3_TABLE",
     "DIGIT_CODES",
@@ -143,6 +145,7 @@ class SparseConv2d(nn.Module):
     def __init__(self, table: Sequence[Sequence[int]], *, kernel_size: int) -> None:
         super().__init__()
         pairs = [(out, source) for out, row in enumerate(table) for source in row]
+        self.fan_in = [len(row) for row in table for _ in row]  # maps that share an output map
         self.dense_shape = (len(table), 1 + max(s for _, s in pairs), kernel_size, kernel_size)
         self.weight = nn.Parameter(torch.empty(len(pairs), kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.empty(len(table)))
@@ -238,15 +241,15 @@ class LeNet5(nn.Module):
         for subsampling in (self.S2, self.S4):
             nn.init.uniform_(subsampling.coefficient, -2.4 / 4, 2.4 / 4)
             nn.init.zeros_(subsampling.bias)
-        rows = self.C3.pairs[0]
-        inputs_of_map = 25 * torch.bincount(rows)[rows].view(-1, 1, 1)
+        inputs_of_map = 25 * torch.tensor(self.C3.fan_in, device=self.C3.weight.device)
         with torch.no_grad():
-            self.C3.weight.uniform_(-2.4, 2.4).div_(inputs_of_map)
+            self.C3.weight.uniform_(-2.4, 2.4).div_(inputs_of_map.view(-1, 1, 1))
             self.C3.bias.zero_()
 
     # --8<-- [start:forward]
     def distances(self, images: Float[Tensor, "batch 1 32 32"]) -> Float[Tensor, "batch classes"]:
         """The output units' penalties y, as in the paper: the smallest names the class."""
+        check_images(images, channels=1, exactly=32)
         x = self.squash(self.C1(images))
         x = self.S2(x)
         x = self.squash(self.C3(x))
@@ -333,6 +336,7 @@ class LeNet5Modern(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 1 32 32"]) -> Float[Tensor, "batch classes"]:
         """Images scaled by `normalize_ink` to the logits ``[batch, classes]``."""
+        check_images(images, channels=1, exactly=32)
         x = self.pool(self.act(self.C1(images)))
         x = self.pool(self.act(self.C3(x)))
         x = self.act(self.C5(x)).flatten(1)

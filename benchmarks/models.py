@@ -1,0 +1,213 @@
+"""Ours beside torchvision's and timm's: forward, a training step, memory, compiled and not.
+
+The same network with the same weights on the same images, interleaved in one run, so that a
+slow minute of the machine meets all alike. What is printed is the ratio theirs / ours: above
+1, ours is faster. Peak memory is torch's own count on a GPU; on a CPU it is what autograd
+keeps for the backward pass.
+
+    python benchmarks/models.py                      # a few rows, on what the machine has
+    python benchmarks/models.py resnet50 --rounds 20 --compile --json out.json
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import timm
+import torch
+import torchvision
+import torchvision.models as tvm
+from torch import Tensor, nn
+
+from lineage_lab import create_model
+from lineage_lab.interchange import to_torchvision
+from lineage_lab.models.alexnet import PAPER, AlexNet
+from lineage_lab.models.lenet import C3_TABLE, DIGIT_CODES, RBFOutput, SparseConv2d
+from lineage_lab.registry import entry
+
+ROWS = ("alexnet", "vgg16", "googlenet", "resnet18", "resnet50", "efficientnet_b0",
+        "convnext_tiny", "vit_b_16")  # fmt: skip
+TIMM = {"vit_b_16": "vit_base_patch16_224", "googlenet": None, "alexnet": None}
+
+
+def finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def seconds(run: Callable[[], object], device: torch.device) -> float:
+    finish(device)
+    start = time.perf_counter()
+    run()
+    finish(device)
+    return time.perf_counter() - start
+
+
+def interleaved(runs: dict[str, Callable[[], object]], rounds: int, device: torch.device):
+    for run in runs.values():  # warm-up; compiled forms are compiled here
+        for _ in range(3):
+            run()
+    laps: dict[str, list[float]] = {name: [] for name in runs}
+    for index in range(rounds):
+        names = list(runs) if index % 2 else list(runs)[::-1]
+        for name in names:
+            laps[name].append(seconds(runs[name], device))
+    return {name: statistics.median(found) for name, found in laps.items()}, laps
+
+
+def ratios(laps: dict[str, list[float]], ours: str = "ours") -> dict[str, dict[str, float]]:
+    """Of each other one: the median over the rounds of its time to ours, and the quartiles."""
+    found = {}
+    for name in laps:
+        if name != ours:
+            pairs = [a / b for a, b in zip(laps[name], laps[ours], strict=True)]
+            low, middle, high = statistics.quantiles(pairs, n=4)
+            found[name] = {"median": middle, "q1": low, "q3": high}
+    return found
+
+
+def step(model: nn.Module, images: Tensor, labels: Tensor) -> None:
+    model.zero_grad(set_to_none=True)
+    outputs = model(images)
+    logits = outputs[0] if isinstance(outputs, tuple) else outputs
+    nn.functional.cross_entropy(logits, labels).backward()
+
+
+def peak(run: Callable[[], object], device: torch.device) -> int:
+    if device.type == "cuda":
+        run()
+        torch.cuda.reset_peak_memory_stats()
+        run()
+        return torch.cuda.max_memory_allocated()
+    storages: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storages[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        run()
+    return sum(storages.values())
+
+
+def networks(name: str) -> dict[str, nn.Module]:
+    torch.manual_seed(0)
+    ours = create_model(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        theirs = getattr(tvm, name)()
+    theirs.load_state_dict(to_torchvision(ours))
+    found = {"ours": ours, "torchvision": theirs}
+    if (other := TIMM.get(name, name)) and timm.is_model(other):
+        found["timm"] = timm.create_model(other)
+    return found
+
+
+def measure(name: str, arguments: argparse.Namespace, device: torch.device) -> dict[str, object]:
+    side = entry(name).input_size[-1]
+    images = torch.randn(arguments.batch, 3, side, side, device=device)
+    labels = torch.randint(0, 1000, (arguments.batch,), device=device)
+    models = {k: m.to(device) for k, m in networks(name).items()}
+    report: dict[str, object] = {"model": name, "batch": arguments.batch}
+    forms = [("", models)]
+    if arguments.compile:
+        forms.append(("compiled ", {k: torch.compile(m) for k, m in models.items()}))
+    for prefix, members in forms:
+        for model in members.values():
+            model.eval()
+        with torch.no_grad():
+            medians, laps = interleaved(
+                {k: (lambda m=m: m(images)) for k, m in members.items()}, arguments.rounds, device
+            )
+        report[f"{prefix}forward"] = {"ours_seconds": medians["ours"], **ratios(laps)}
+        for model in members.values():
+            model.train()
+        medians, laps = interleaved(
+            {k: (lambda m=m: step(m, images, labels)) for k, m in members.items()},
+            arguments.rounds,
+            device,
+        )
+        report[f"{prefix}step"] = {"ours_seconds": medians["ours"], **ratios(laps)}
+    report["memory"] = {
+        k: peak(lambda m=m: step(m, images, labels), device) for k, m in models.items()
+    }
+    for key, value in report.items():
+        if isinstance(value, dict) and "ours_seconds" in value:
+            parts = [f"{k} {v['median']:.3f} ({v['q1']:.3f} to {v['q3']:.3f})"
+                     for k, v in value.items() if k != "ours_seconds"]  # fmt: skip
+            print(
+                f"{name:16} {key:17} {value['ours_seconds'] * 1e3:9.2f} ms   " + "   ".join(parts)
+            )
+        elif key == "memory":
+            base = value["ours"]
+            parts = [f"{k} {v / base:.3f}" for k, v in value.items() if k != "ours"]
+            print(f"{name:16} {'memory':17} {base / 1e6:9.1f} MB   " + "   ".join(parts))
+    return report
+
+
+class Composed(nn.Module):
+    """Local response normalisation from PyTorch's operators one by one, as the paper has it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        squares = nn.functional.pad(x.square(), (0, 0, 0, 0, 2, 2))
+        total = sum(squares[:, i : i + x.shape[1]] for i in range(5))
+        return x / (2 + 1e-4 * total) ** 0.75
+
+
+def parts(arguments: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
+    """LRN, sparse C3 and RBF output beside their dense or built-in counterparts."""
+    lrn = next(m for m in AlexNet(config=PAPER).modules() if isinstance(m, nn.LocalResponseNorm))
+    rbf = RBFOutput(DIGIT_CODES, num_classes=10)
+    n = arguments.batch
+    cases = {
+        "LRN beside its operators": (lrn, Composed(), (n, 96, 55, 55)),
+        "sparse C3 beside dense": (
+            SparseConv2d(C3_TABLE, kernel_size=5), nn.Conv2d(6, 16, 5), (16 * n, 6, 14, 14)),
+        "RBF beside linear": (rbf, nn.Linear(84, 10), (64 * n, 84)),
+    }  # fmt: skip
+    found = []
+    for name, (ours, theirs, shape) in cases.items():
+        if isinstance(ours, SparseConv2d):
+            nn.init.normal_(ours.weight), nn.init.zeros_(ours.bias)
+        x = torch.randn(shape, device=device, requires_grad=True)
+        runs = {
+            key: (lambda m=module.to(device): m(x).sum().backward())
+            for key, module in (("ours", ours), ("counterpart", theirs))
+        }
+        medians, laps = interleaved(runs, 10 * arguments.rounds, device)
+        ratio = ratios(laps)["counterpart"]
+        print(f"{name:34} {medians['ours'] * 1e3:9.3f} ms   counterpart {ratio['median']:.3f} "
+              f"({ratio['q1']:.3f} to {ratio['q3']:.3f})")  # fmt: skip
+        found.append({"part": name, "ours_seconds": medians["ours"], **ratio})
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", default=ROWS)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    hardware = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
+    print(f"{hardware or platform.machine()}, torch {torch.__version__}, torchvision "
+          f"{torchvision.__version__}, timm {timm.__version__}; {arguments.rounds} rounds; "
+          "ratio theirs / ours, median (quartiles)")  # fmt: skip
+    rows = [measure(name, arguments, device) for name in arguments.names]
+    small = parts(arguments, device)
+    if arguments.json:
+        record = {"hardware": hardware, "torch": torch.__version__, "timm": timm.__version__,
+                  "torchvision": torchvision.__version__, "rounds": arguments.rounds,
+                  "rows": rows, "parts": small}  # fmt: skip
+        arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+"""GoogLeNet (2014): look at several scales at once, and pay for it with 1×1 convolutions.
+
+C. Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, arXiv:1409.4842. The module
+is Fig. 2(b), the network Table 1 and Fig. 3, the auxiliary classifiers section 5, their
+weight in the loss (0.3) the same. Two forms live here: the paper's, and torchvision's, which
+came by way of TensorFlow: batch norm without biases, no local response normalisation, 3×3 in
+the branch that the paper calls 5×5 (torchvision's issue 906), auxiliary classifiers that
+pool adaptively, and less dropout at the end.
+
+Read from the top: Table 1 → the two forms as data → convolution → inception module →
+auxiliary classifier → the network → its loss. Neighbours: `lineage_lab.registry` names both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from lineage_lab.blocks import check_images
+
+__all__ = ["PAPER", "TORCHVISION", "GoogLeNet", "GoogLeNetConfig", "GoogLeNetOutputs", "Inception",
+           "Rescale", "Width", "auxiliary_loss"]  # fmt: skip
+
+
+class Width(NamedTuple):
+    """A row of Table 1: the channels of one inception module's convolutions."""
+
+    branch_1x1: int
+    reduce_3x3: int
+    branch_3x3: int
+    reduce_5x5: int
+    branch_5x5: int
+    pool_projection: int
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the four branches together."""
+        return self.branch_1x1 + self.branch_3x3 + self.branch_5x5 + self.pool_projection
+
+
+TABLE_1: dict[str, Width] = {
+    "3a": Width(64, 96, 128, 16, 32, 32),
+    "3b": Width(128, 128, 192, 32, 96, 64),
+    "4a": Width(192, 96, 208, 16, 48, 64),
+    "4b": Width(160, 112, 224, 24, 64, 64),
+    "4c": Width(128, 128, 256, 24, 64, 64),
+    "4d": Width(112, 144, 288, 32, 64, 64),
+    "4e": Width(256, 160, 320, 32, 128, 128),
+    "5a": Width(256, 160, 320, 32, 128, 128),
+    "5b": Width(384, 192, 384, 48, 128, 128),
+}
+AUXILIARY_WEIGHT = 0.3  # section 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoogLeNetConfig:
+    """A form of the network.
+
+    Attributes:
+        norm: Batch norm in place of a bias behind each convolution.
+        kernel_5x5: Side of the kernel in the branch that the paper calls 5×5.
+        between: Local response normalisation around the stem's convolutions.
+        last_pool: Side of the pooling before module 5a.
+        auxiliary_pool: What brings an auxiliary classifier's map to 4×4.
+        dropout: Before the last layer.
+        start: Draws the weights of a convolution or a linear layer.
+        smallest: Least side of an image that leaves a pixel for the last pooling.
+    """
+
+    norm: bool
+    kernel_5x5: int
+    between: Callable[[], nn.Module]
+    last_pool: int
+    auxiliary_pool: Callable[[], nn.Module]
+    dropout: float
+    start: Callable[[Tensor], object]
+    smallest: int
+
+
+PAPER = GoogLeNetConfig(
+    norm=False,
+    kernel_5x5=5,
+    # As in AlexNet (the paper gives no constants); PyTorch divides alpha by the size.
+    between=partial(nn.LocalResponseNorm, size=5, alpha=5e-4, beta=0.75, k=2.0),
+    last_pool=3,
+    auxiliary_pool=partial(nn.AvgPool2d, kernel_size=5, stride=3),
+    dropout=0.4,
+    start=nn.init.xavier_uniform_,  # the paper gives none; Caffe's published form draws so
+    smallest=31,
+)
+TORCHVISION = GoogLeNetConfig(
+    norm=True,
+    kernel_5x5=3,
+    between=nn.Identity,
+    last_pool=2,
+    auxiliary_pool=partial(nn.AdaptiveAvgPool2d, output_size=4),
+    dropout=0.2,
+    start=partial(nn.init.trunc_normal_, std=0.01, a=-2.0, b=2.0),
+    smallest=15,
+)
+
+
+def conv(
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, config: GoogLeNetConfig
+) -> nn.Sequential:
+    """Convolution that keeps the map's sides (but for the stride), batch norm if any, ReLU."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=not config.norm)
+    ]
+    if config.norm:
+        layers.append(nn.BatchNorm2d(outputs, eps=1e-3))
+    return nn.Sequential(*layers, nn.ReLU(inplace=True))
+
+
+class Inception(nn.Module):
+    """Fig. 2(b): four branches over the same map, their channels laid side by side.
+
+    Args:
+        inputs: Channels that come in.
+        width: The row of Table 1.
+        config: The form.
+    """
+
+    # --8<-- [start:inception]
+    def __init__(self, inputs: int, *, width: Width, config: GoogLeNetConfig) -> None:
+        super().__init__()
+        layer = partial(conv, config=config)
+        self.branch_1x1 = layer(inputs, width.branch_1x1, 1)
+        self.branch_3x3 = nn.Sequential(
+            layer(inputs, width.reduce_3x3, 1),
+            layer(width.reduce_3x3, width.branch_3x3, 3),
+        )
+        self.branch_5x5 = nn.Sequential(
+            layer(inputs, width.reduce_5x5, 1),
+            layer(width.reduce_5x5, width.branch_5x5, config.kernel_5x5),
+        )
+        self.branch_pool = nn.Sequential(
+            nn.MaxPool2d(3, stride=1, padding=1), layer(inputs, width.pool_projection, 1)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch maps height width"]:
+        """``[batch, in, height, width]`` to ``[batch, out, height, width]``."""
+        branches = (self.branch_1x1, self.branch_3x3, self.branch_5x5, self.branch_pool)
+        return torch.cat([branch(x) for branch in branches], dim=1)
+
+    # --8<-- [end:inception]
+
+
+class Auxiliary(nn.Module):
+    """A small classifier on a middle map: it feeds gradient to the layers below (section 5)."""
+
+    def __init__(self, inputs: int, *, num_classes: int, config: GoogLeNetConfig) -> None:
+        super().__init__()
+        self.pool = config.auxiliary_pool()
+        self.conv = conv(inputs, 128, 1, config=config)
+        self.hidden = nn.Linear(128 * 4 * 4, 1024)
+        self.head = nn.Linear(1024, num_classes)
+        self.dropout = nn.Dropout(0.7)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """A middle map ``[batch, channels, height, width]`` to logits ``[batch, classes]``."""
+        x = self.pool(x)
+        if tuple(x.shape[2:]) != (4, 4):
+            raise ValueError("the paper's auxiliary classifiers take a map of 14×14: train with "
+                             "images of 224×224")  # fmt: skip
+        x = self.conv(x).flatten(1)
+        x = self.dropout(F.relu(self.hidden(x)))
+        y: Tensor = self.head(x)
+        return y
+
+
+class GoogLeNetOutputs(NamedTuple):
+    """What the network gives while it is trained; each ``[batch, classes]``.
+
+    Attributes:
+        logits: Of the network.
+        auxiliary_4d: Of the classifier on module 4d.
+        auxiliary_4a: Of the classifier on module 4a.
+    """
+
+    logits: Tensor
+    auxiliary_4d: Tensor
+    auxiliary_4a: Tensor
+
+
+class GoogLeNet(nn.Module):
+    """Table 1: stem, nine inception modules, global average pooling, one linear layer.
+
+    Args:
+        num_classes: Scores to give.
+        config: Which form.
+
+    Attributes:
+        rescale: What is done to the images first: nothing, but torchvision's published
+            weights need `Rescale` (see `lineage_lab.weights`).
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int = 1000,
+        config: GoogLeNetConfig = TORCHVISION,
+    ) -> None:
+        super().__init__()
+        pool = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
+        self.smallest = config.smallest
+        self.rescale: nn.Module = nn.Identity()
+        self.stem = nn.Sequential(
+            *(conv(3, 64, 7, stride=2, config=config), pool(3), config.between()),
+            *(conv(64, 64, 1, config=config), conv(64, 192, 3, config=config)),
+            *(config.between(), pool(3)),
+        )
+        channels = 192
+        modules: dict[str, nn.Module] = {}
+        for name, width in TABLE_1.items():
+            modules[name] = Inception(channels, width=width, config=config)
+            channels = width.outputs
+        self.inception = nn.ModuleDict(modules)
+        self.pool_3 = pool(3)
+        self.pool_4 = pool(config.last_pool)
+        self.auxiliary_4a: nn.Module | None = Auxiliary(512, num_classes=num_classes, config=config)
+        self.auxiliary_4d: nn.Module | None = Auxiliary(528, num_classes=num_classes, config=config)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(channels, num_classes)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                config.start(module.weight)
+
+    # --8<-- [start:forward]
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch classes"] | GoogLeNetOutputs:
+        """Images to logits ``[batch, classes]``; in training also the auxiliaries' logits."""
+        check_images(images, smallest=self.smallest)
+        x = self.stem(self.rescale(images))
+        x = self.pool_3(self.through(x, "3a", "3b"))
+        x = self.through(x, "4a")
+        auxiliary_4a = self.aside(self.auxiliary_4a, x)
+        x = self.through(x, "4b", "4c", "4d")
+        auxiliary_4d = self.aside(self.auxiliary_4d, x)
+        x = self.pool_4(self.through(x, "4e"))
+        x = self.through(x, "5a", "5b")
+        logits: Tensor = self.head(self.dropout(self.pool(x).flatten(1)))
+        if auxiliary_4a is None or auxiliary_4d is None:
+            return logits
+        return GoogLeNetOutputs(logits, auxiliary_4d, auxiliary_4a)
+
+    # --8<-- [end:forward]
+
+    def through(self, x: Tensor, *names: str) -> Tensor:
+        """The map after these inception modules, one after the other."""
+        for name in names:
+            x = self.inception[name](x)
+        return x
+
+    def aside(self, auxiliary: nn.Module | None, x: Tensor) -> Tensor | None:
+        """An auxiliary classifier's logits, in training only."""
+        return auxiliary(x) if auxiliary is not None and self.training else None
+
+
+class Rescale(nn.Module):
+    """From images normalised by ImageNet's mean and deviation to pixels between -1 and 1."""
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """``[batch, 3, height, width]``, each channel by its own factor and shift."""
+        factor = images.new_tensor([std / 0.5 for std in (0.229, 0.224, 0.225)])
+        shift = images.new_tensor([(mean - 0.5) / 0.5 for mean in (0.485, 0.456, 0.406)])
+        return images * factor.view(3, 1, 1) + shift.view(3, 1, 1)
+
+
+def auxiliary_loss(
+    outputs: GoogLeNetOutputs, labels: Int[Tensor, " batch"], *, weight: float = AUXILIARY_WEIGHT
+) -> Float[Tensor, ""]:
+    """The training loss: the auxiliary classifiers' losses count 0.3 each (section 5)."""
+    main, *auxiliary = (F.cross_entropy(logits, labels) for logits in outputs)
+    return main + weight * sum(auxiliary, main.new_zeros(()))
