@@ -25,8 +25,8 @@ import torchvision.models as tvm
 from torch import Tensor, nn
 
 from lineage_lab import create_model
+from lineage_lab.blocks import LocalResponseNorm
 from lineage_lab.interchange import to_torchvision
-from lineage_lab.models.alexnet import PAPER, AlexNet
 from lineage_lab.models.lenet import C3_TABLE, DIGIT_CODES, RBFOutput, SparseConv2d
 from lineage_lab.registry import entry
 
@@ -150,35 +150,25 @@ def measure(name: str, arguments: argparse.Namespace, device: torch.device) -> d
     return report
 
 
-class Composed(nn.Module):
-    """Local response normalisation from PyTorch's operators one by one, as the paper has it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        squares = nn.functional.pad(x.square(), (0, 0, 0, 0, 2, 2))
-        total = sum(squares[:, i : i + x.shape[1]] for i in range(5))
-        return x / (2 + 1e-4 * total) ** 0.75
-
-
 def parts(arguments: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
     """LRN, sparse C3 and RBF output beside their dense or built-in counterparts."""
-    lrn = next(m for m in AlexNet(config=PAPER).modules() if isinstance(m, nn.LocalResponseNorm))
-    rbf = RBFOutput(DIGIT_CODES, num_classes=10)
     n = arguments.batch
     cases = {
-        "LRN beside its operators": (lrn, Composed(), (n, 96, 55, 55)),
+        "LRN beside PyTorch's": (
+            LocalResponseNorm(), nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0), (n, 96, 55, 55)),
         "sparse C3 beside dense": (
             SparseConv2d(C3_TABLE, kernel_size=5), nn.Conv2d(6, 16, 5), (16 * n, 6, 14, 14)),
-        "RBF beside linear": (rbf, nn.Linear(84, 10), (64 * n, 84)),
+        "RBF beside linear": (
+            RBFOutput(DIGIT_CODES, num_classes=10), nn.Linear(84, 10), (64 * n, 84)),
     }  # fmt: skip
     found = []
     for name, (ours, theirs, shape) in cases.items():
         if isinstance(ours, SparseConv2d):
             nn.init.normal_(ours.weight), nn.init.zeros_(ours.bias)
         x = torch.randn(shape, device=device, requires_grad=True)
-        runs = {
-            key: (lambda m=module.to(device): m(x).sum().backward())
-            for key, module in (("ours", ours), ("counterpart", theirs))
-        }
+        runs = {}
+        for key, module in (("ours", ours.to(device)), ("counterpart", theirs.to(device))):
+            runs[key] = lambda m=module, x=x: m(x).sum().backward()
         medians, laps = interleaved(runs, 10 * arguments.rounds, device)
         ratio = ratios(laps)["counterpart"]
         print(f"{name:34} {medians['ours'] * 1e3:9.3f} ms   counterpart {ratio['median']:.3f} "

@@ -6,7 +6,7 @@ Neighbours: the files of `lineage_lab.models`.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["LayerNorm2d", "check_images", "drop_path"]
+__all__ = ["LayerNorm2d", "LocalResponseNorm", "check_images", "drop_path"]
 
 
 def drop_path(x: Tensor, probability: float, *, training: bool) -> Tensor:
@@ -37,6 +37,24 @@ class LayerNorm2d(nn.LayerNorm):
         x = x.permute(0, 2, 3, 1)
         x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)
+
+
+class LocalResponseNorm(nn.Module):
+    """AlexNet's brightness normalisation across neighbouring maps, also in GoogLeNet.
+
+    ``b = a / (k + α Σ a²)^β``, the sum over five maps, the unit's own in the middle
+    (Krizhevsky et al., 2012, section 3.3). `torch.nn.LocalResponseNorm` divides its ``alpha``
+    by the five: the paper's 1e-4 is ``alpha=5e-4`` there. Written out it is also faster.
+    """
+
+    k, alpha = 2.0, 1e-4  # β = 0.75 is written as a product of roots
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[batch, channels, height, width]``, in and out."""
+        s = F.pad(x.square(), (0, 0, 0, 0, 2, 2))
+        total = s[:, :-4] + s[:, 1:-3] + s[:, 2:-2] + s[:, 3:-1] + s[:, 4:]
+        root = total.mul_(self.alpha).add_(self.k).rsqrt()
+        return x * root * root.sqrt()
 
 
 def check_images(

@@ -7,6 +7,7 @@ from torch import nn
 
 from lineage_lab import create_model
 from lineage_lab import weights as published
+from lineage_lab.blocks import LocalResponseNorm
 from lineage_lab.interchange import to_torchvision
 from lineage_lab.models.alexnet import PAPER, AlexNet
 from lineage_lab.models.googlenet import AUXILIARY_WEIGHT, GoogLeNetOutputs, auxiliary_loss
@@ -15,13 +16,15 @@ from lineage_lab.weights import find
 
 def test_alexnets_normalisation_is_the_papers_formula() -> None:
     """b = a / (k + α Σ a²)^β over 5 neighbouring maps: PyTorch's layer divides its alpha by 5."""
-    norms = [m for m in AlexNet(config=PAPER).modules() if isinstance(m, nn.LocalResponseNorm)]
+    norms = [m for m in AlexNet(config=PAPER).modules() if isinstance(m, LocalResponseNorm)]
     assert len(norms) == 2
     a = torch.randn(1, 9, 2, 2, dtype=torch.float64) * 30
     for i in range(9):
         near = a[:, max(0, i - 2) : i + 3]
         expected = a[:, i] / (2 + 1e-4 * near.square().sum(dim=1)) ** 0.75
         torch.testing.assert_close(norms[0](a)[:, i], expected)
+    builtin = nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2.0)
+    torch.testing.assert_close(norms[1](a), builtin(a))
 
 
 def test_alexnets_groups_see_their_own_half_only() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import check_images
+from lineage_lab.blocks import LocalResponseNorm, check_images
 
 __all__ = ["ONE_TOWER", "PAPER", "PAPER_UNGROUPED", "AlexNet", "AlexNetConfig", "ConvLayer"]
 
@@ -105,8 +105,7 @@ def conv_layer(inputs: int, row: ConvLayer) -> nn.Sequential:
         nn.ReLU(inplace=True),
     ]
     if row.normalised:
-        # Section 3.3: k = 2, n = 5, α = 1e-4, β = 0.75. PyTorch divides α by n: five times more.
-        layers.append(nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2.0))
+        layers.append(LocalResponseNorm())
     if row.pooled:
         layers.append(nn.MaxPool2d(kernel_size=3, stride=2))
     return nn.Sequential(*layers)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lineage_lab.blocks import check_images
+from lineage_lab.blocks import LocalResponseNorm, check_images
 
 __all__ = ["PAPER", "TORCHVISION", "GoogLeNet", "GoogLeNetConfig", "GoogLeNetOutputs", "Inception",
            "Rescale", "Width", "auxiliary_loss"]  # fmt: skip
@@ -85,8 +85,7 @@ class GoogLeNetConfig:
 PAPER = GoogLeNetConfig(
     norm=False,
     kernel_5x5=5,
-    # As in AlexNet (the paper gives no constants); PyTorch divides alpha by the size.
-    between=partial(nn.LocalResponseNorm, size=5, alpha=5e-4, beta=0.75, k=2.0),
+    between=LocalResponseNorm,  # with AlexNet's constants: the paper gives none
     last_pool=3,
     auxiliary_pool=partial(nn.AvgPool2d, kernel_size=5, stride=3),
     dropout=0.4,
