@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "lineage_lab"
 # A module may import from its own layer's left only; a name with a dot stands for a folder's files.
 LAYERS = (
     {"__init__", "files", "lineage", "shapes"},
-    {"blocks", "heads", "recipe", "data", "probe"},
+    {"blocks", "heads", "recipe", "data", "probe", "checkpoint"},
     {"anatomy", "models"},
     {"interchange"},
     {"weights"},
@@ -63,6 +63,11 @@ def imports(path: str, text: str) -> set[tuple[str, bool]]:
     return found
 
 
+def is_part(path: str, module: list[str]) -> bool:
+    """``models/lenet`` is split: it may import ``lenet_layers``, and no other way round."""
+    return len(module) == 1 and module[0].startswith(f"{path.rpartition('/')[2]}_")
+
+
 def violations(files: Mapping[str, str]) -> list[str]:
     rank = {name: i for i, layer in enumerate(LAYERS) for name in layer}
     wrong: list[str] = []
@@ -78,6 +83,8 @@ def violations(files: Mapping[str, str]) -> list[str]:
                 same_folder = here == there and here != "models"
                 ours = path.endswith("__init__") and here == there
                 if path == "__init__" or same_folder or ours or there == "__init__":
+                    continue
+                if there == here and is_part(path, rest[1:]):
                     continue
                 if rank[there] >= rank[here] or (there == "models" and here in NO_MODELS):
                     wrong.append(f"{path} imports {module}")
@@ -97,6 +104,10 @@ def test_imports_go_one_way() -> None:
     [
         ("models/alexnet", "from lineage_lab.models.lenet import LeNet5"),
         ("models/alexnet", "from .lenet import LeNet5"),
+        ("models/lenet_layers", "from lineage_lab.models.lenet import LeNet5"),
+        ("models/lenet_layers", "from lineage_lab.models.lenet_modern import LeNet5Modern"),
+        ("models/vit", "from lineage_lab.models.lenet_layers import RBFOutput"),
+        ("models/convnext", "from lineage_lab.models import convnext_steps"),
         ("finetuning", "from .models import LENET"),
         ("anatomy", "import lineage_lab.models.lenet"),
         ("anatomy", "from lineage_lab import registry"),
@@ -111,3 +122,9 @@ def test_imports_go_one_way() -> None:
 )
 def test_a_planted_violation_is_found(path: str, text: str) -> None:
     assert violations({path: text})
+
+
+def test_a_split_architecture_may_import_its_own_parts() -> None:
+    own = "from lineage_lab.models.lenet_layers import RBFOutput"
+    assert violations({"models/lenet": own}) == []
+    assert violations({"models/net": own}) == ["models/net imports lineage_lab.models.lenet_layers"]

@@ -22,6 +22,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "experiments.py",
         "lineage.py",
         "models/lenet.py",
+        "models/lenet_layers.py",
+        "models/lenet_modern.py",
         "figures/lenet.py",
         "figures/style.py",
     ),

@@ -7,40 +7,29 @@ came by way of TensorFlow: batch norm without biases, no local response normalis
 the branch that the paper calls 5×5 (torchvision's issue 906), auxiliary classifiers that
 pool adaptively, and less dropout at the end.
 
-Read from the top: Table 1 → the two forms as data → convolution → inception module →
-auxiliary classifier → the network → its loss. Neighbours: `lineage_lab.registry` names both.
+Read from the top: Table 1 → the two forms as data → the network → its loss; the module and
+the auxiliary classifier are in `lineage_lab.models.googlenet_inception`. Neighbours:
+`lineage_lab.registry` names both forms.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lineage_lab.blocks import LocalResponseNorm, check_images
+from lineage_lab.models.googlenet_inception import (
+    Auxiliary,
+    GoogLeNetConfig,
+    Inception,
+    Width,
+    conv,
+)
 
 __all__ = ["PAPER", "TORCHVISION", "GoogLeNet", "GoogLeNetConfig", "GoogLeNetOutputs", "Inception",
            "Rescale", "Width", "auxiliary_loss"]  # fmt: skip
-
-
-class Width(NamedTuple):
-    """A row of Table 1: the channels of one inception module's convolutions."""
-
-    branch_1x1: int
-    reduce_3x3: int
-    branch_3x3: int
-    reduce_5x5: int
-    branch_5x5: int
-    pool_projection: int
-
-    @property
-    def outputs(self) -> int:
-        """Channels of the four branches together."""
-        return self.branch_1x1 + self.branch_3x3 + self.branch_5x5 + self.pool_projection
 
 
 TABLE_1: dict[str, Width] = {
@@ -55,31 +44,6 @@ TABLE_1: dict[str, Width] = {
     "5b": Width(384, 192, 384, 48, 128, 128),
 }
 AUXILIARY_WEIGHT = 0.3  # section 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoogLeNetConfig:
-    """A form of the network.
-
-    Attributes:
-        norm: Batch norm in place of a bias behind each convolution.
-        kernel_5x5: Side of the kernel in the branch that the paper calls 5×5.
-        between: Local response normalisation around the stem's convolutions.
-        last_pool: Side of the pooling before module 5a.
-        auxiliary_pool: What brings an auxiliary classifier's map to 4×4.
-        dropout: Before the last layer.
-        start: Draws the weights of a convolution or a linear layer.
-        smallest: Least side of an image that leaves a pixel for the last pooling.
-    """
-
-    norm: bool
-    kernel_5x5: int
-    between: Callable[[], nn.Module]
-    last_pool: int
-    auxiliary_pool: Callable[[], nn.Module]
-    dropout: float
-    start: Callable[[Tensor], object]
-    smallest: int
 
 
 PAPER = GoogLeNetConfig(
@@ -102,79 +66,6 @@ TORCHVISION = GoogLeNetConfig(
     start=partial(nn.init.trunc_normal_, std=0.01, a=-2.0, b=2.0),
     smallest=15,
 )
-
-
-def conv(
-    inputs: int, outputs: int, kernel: int, *, stride: int = 1, config: GoogLeNetConfig
-) -> nn.Sequential:
-    """Convolution that keeps the map's sides (but for the stride), batch norm if any, ReLU."""
-    layers: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=not config.norm)
-    ]
-    if config.norm:
-        layers.append(nn.BatchNorm2d(outputs, eps=1e-3))
-    return nn.Sequential(*layers, nn.ReLU(inplace=True))
-
-
-class Inception(nn.Module):
-    """Fig. 2(b): four branches over the same map, their channels laid side by side.
-
-    Args:
-        inputs: Channels that come in.
-        width: The row of Table 1.
-        config: The form.
-    """
-
-    # --8<-- [start:inception]
-    def __init__(self, inputs: int, *, width: Width, config: GoogLeNetConfig) -> None:
-        super().__init__()
-        layer = partial(conv, config=config)
-        self.branch_1x1 = layer(inputs, width.branch_1x1, 1)
-        self.branch_3x3 = nn.Sequential(
-            layer(inputs, width.reduce_3x3, 1),
-            layer(width.reduce_3x3, width.branch_3x3, 3),
-        )
-        self.branch_5x5 = nn.Sequential(
-            layer(inputs, width.reduce_5x5, 1),
-            layer(width.reduce_5x5, width.branch_5x5, config.kernel_5x5),
-        )
-        self.branch_pool = nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1), layer(inputs, width.pool_projection, 1)
-        )
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch maps height width"]:
-        """``[batch, in, height, width]`` to ``[batch, out, height, width]``."""
-        branches = (self.branch_1x1, self.branch_3x3, self.branch_5x5, self.branch_pool)
-        return torch.cat([branch(x) for branch in branches], dim=1)
-
-    # --8<-- [end:inception]
-
-
-class Auxiliary(nn.Module):
-    """A small classifier on a middle map: it feeds gradient to the layers below (section 5)."""
-
-    def __init__(self, inputs: int, *, num_classes: int, config: GoogLeNetConfig) -> None:
-        super().__init__()
-        self.pool = config.auxiliary_pool()
-        self.conv = conv(inputs, 128, 1, config=config)
-        self.hidden = nn.Linear(128 * 4 * 4, 1024)
-        self.head = nn.Linear(1024, num_classes)
-        self.dropout = nn.Dropout(0.7)
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch classes"]:
-        """A middle map ``[batch, channels, height, width]`` to logits ``[batch, classes]``."""
-        x = self.pool(x)
-        if tuple(x.shape[2:]) != (4, 4):
-            raise ValueError("the paper's auxiliary classifiers take a map of 14×14: train with "
-                             "images of 224×224")  # fmt: skip
-        x = self.conv(x).flatten(1)
-        x = self.dropout(F.relu(self.hidden(x)))
-        y: Tensor = self.head(x)
-        return y
 
 
 class GoogLeNetOutputs(NamedTuple):

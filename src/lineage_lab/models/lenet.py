@@ -5,8 +5,9 @@ Recognition", Proceedings of the IEEE 86(11), 1998, doi:10.1109/5.726791. The ne
 section II.B and Fig. 2, its sparse layer in Table I, its output codes in Fig. 3, its loss
 in section II.C (equation 9), its squashing function and first weights in Appendix A.
 
-Read from the top: squashing → subsampling → sparse convolution → RBF output → the network
-→ its loss → the modern look-alike. Neighbours: `lineage_lab.registry` gives both networks
+Read from the top: its numbers → the input's scale → sparse convolution → the network. The
+smaller parts and the loss are in `lineage_lab.models.lenet_layers`, the tutorials' look-alike
+in `lineage_lab.models.lenet_modern`. Neighbours: `lineage_lab.registry` gives both networks
 their names, `lineage_lab.figures.lenet` draws them from these modules.
 """
 
@@ -20,6 +21,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from lineage_lab.blocks import check_images
+from lineage_lab.models.lenet_layers import (
+    DIGIT_CODES,
+    RBFOutput,
+    SquashedTanh,
+    Subsampling,
+    rbf_loss,
+)
+from lineage_lab.models.lenet_modern import LeNet5Modern
 
 __all__ = [
     "C3_TABLE",
@@ -42,23 +51,6 @@ C3_TABLE: tuple[tuple[int, ...], ...] = (
     *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),  # four, not side by side
     (0, 1, 2, 3, 4, 5),  # all
 )
-
-# Fig. 3, the row of digits: 7 wide and 12 high, read off the figure. The bar over 0, 2, 4 and
-# 5 probably keeps them apart from the letters O, Z, y and S, which the full ASCII set has too.
-DIGIT_CODES = """
-.#####. ...##.. .#####. ####### .#####. .#####. ..####. ####### .#####. .#####.
-....... ..###.. ....... .....## ....... ....... .##.... .....## ##...## ##..###
-..###.. .####.. .#####. ....##. ....... ####### ##..... .....## ##...## ##...##
-.##.##. ...##.. ##...## ...##.. .##..## ##..... ##..... ....##. ##...## ##...##
-##...## ...##.. #....## ..####. .##..## ##..... ######. ...##.. .#####. ##..###
-##...## ...##.. ....##. .....## ###..## .####.. ###..## ...##.. ##...## .######
-##...## ...##.. ..###.. .....## ##...## ..####. ##...## ..##... ##...## .....##
-##...## ...##.. .##.... .....## ##...## .....## ##...## ..##... ##...## .....##
-.##.##. ...##.. ##..... ##...## ##..### ##...## ###..## ..##... ##...## ....##.
-..###.. .###### ####### .#####. .###### .#####. .#####. ..##... .#####. .####..
-....... ....... ....... ....... .....## ....... ....... ....... ....... .......
-....... ....... ....... ....... .....## ....... ....... ....... ....... .......
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,39 +89,6 @@ def normalize_ink(images: Tensor) -> Tensor:
     return images.float() * (1.275 / 255) - 0.1
 
 
-class SquashedTanh(nn.Module):
-    """``A tanh(S a)`` with A = 1.7159 and S = 2/3 (Appendix A).
-
-    The constants make f(1) = 1 and f(-1) = -1, and put the points of greatest curvature
-    there: the codes ±1 of the output units lie where the unit still learns.
-    """
-
-    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Squash each element; any shape."""
-        return 1.7159 * torch.tanh(x * (2 / 3))
-
-
-class Subsampling(nn.Module):
-    """S2 and S4: the sum of a 2×2 square, times a coefficient, plus a bias; both are learnt.
-
-    Two parameters a map. Squares don't overlap, so the map's sides are halved.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.coefficient = nn.Parameter(torch.empty(channels, 1, 1))
-        self.bias = nn.Parameter(torch.empty(channels, 1, 1))
-        self.squash = SquashedTanh()
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels half_height half_width"]:
-        """``[batch, channels, height, width]`` to the same with both sides halved."""
-        sums = F.avg_pool2d(x, 2, divisor_override=1)
-        squashed: Tensor = self.squash(sums * self.coefficient + self.bias)
-        return squashed
-
-
 class SparseConv2d(nn.Module):
     """C3: a convolution whose maps each look at a few of the input's maps (Table I).
 
@@ -165,37 +124,6 @@ class SparseConv2d(nn.Module):
     def count_macs(self, output_shape: torch.Size) -> int:
         """Multiply-adds for one image: those of the table's connections, not of the zeros."""
         return self.weight.numel() * output_shape[-2] * output_shape[-1]
-
-
-class RBFOutput(nn.Module):
-    """The output: how far F6's 84 numbers lie from each class's 7×12 picture (Fig. 3).
-
-    ``y_i = Σ_j (x_j - w_ij)²`` (equation 7): a distance, so the smallest is the answer. The
-    codes ``w`` are fixed: a buffer, not a parameter.
-    """
-
-    def __init__(self, pictures: str, *, num_classes: int) -> None:
-        super().__init__()
-        # Read down each column of the drawing: one picture, row after row.
-        columns = zip(*(line.split() for line in pictures.split("\n") if line), strict=True)
-        ink = [[1.0 if pixel == "#" else -1.0 for pixel in "".join(rows)] for rows in columns]
-        if not 1 <= num_classes <= len(ink):
-            raise ValueError(
-                f"LeNet-5 has a code for each of {len(ink)} classes, not for {num_classes}. "
-                "For other classes take lenet5_modern, or give a LeNet5Config with more codes"
-            )
-        self.register_buffer("codes", torch.tensor(ink[:num_classes]))
-        self.codes: Float[Tensor, "classes features"]
-
-    def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
-        """``[batch, 84]`` to the squared distances ``[batch, classes]``."""
-        # |x - w|² = |x|² + |w|² - 2 x·w: one matrix product in place of a cube of differences.
-        squares = (x * x).sum(dim=1, keepdim=True) + self.codes.square().sum(dim=1)
-        return torch.addmm(squares, x, self.codes.T, alpha=-2)
-
-    def count_macs(self, output_shape: torch.Size) -> int:
-        """One multiply-add for each connection to a code."""
-        return self.codes.numel()
 
 
 class LeNet5(nn.Module):
@@ -285,66 +213,6 @@ class LeNet5(nn.Module):
         counts["S4"] = self.S4.bias.numel() * 5 * 5 * 5
         counts["output"] = self.output.codes.numel()
         return {name: counts[name] for name in ("C1", "S2", "C3", "S4", "C5", "F6", "output")}
-
-
-def rbf_loss(
-    scores: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], *, j: float = 1.0
-) -> Float[Tensor, ""]:
-    """The paper's loss (equation 9): pull the right code near, push the others away.
-
-    ``E = mean( y_D + log( e^-j + Σ_i e^-y_i ) )``, with D the right class. Written with
-    scores ``s = -y`` it is the cross-entropy of a softmax that has one class more, whose
-    score is always -j: the paper's "rubbish" class. Without the second term (equation 8)
-    the classes would not compete. The constant keeps penalties that are large already from
-    being pushed further.
-
-    Args:
-        scores: What `LeNet5` gives, ``[batch, classes]``.
-        labels: The right classes.
-        j: The rubbish class's penalty, positive. The paper gives no value.
-
-    Returns:
-        The mean loss.
-
-    Raises:
-        ValueError: ``j`` is not positive.
-    """
-    if j <= 0:
-        raise ValueError(f"j must be positive (the paper, below equation 9), not {j}")
-    rubbish = scores.new_full((len(scores), 1), -j)
-    return F.cross_entropy(torch.cat((scores, rubbish), dim=1), labels)
-
-
-class LeNet5Modern(nn.Module):
-    """What tutorials call LeNet-5: the same sizes, with the parts of twenty years later.
-
-    Each departure from the paper: C3 looks at all maps of S2; pooling takes the maximum and
-    learns nothing; ReLU in place of the scaled tanh; a linear output trained with the
-    softmax cross-entropy in place of distances to fixed codes; PyTorch's first weights.
-
-    Args:
-        num_classes: Scores to give.
-    """
-
-    def __init__(self, *, num_classes: int = 10) -> None:
-        super().__init__()
-        self.C1 = nn.Conv2d(1, 6, 5)
-        self.C3 = nn.Conv2d(6, 16, 5)
-        self.C5 = nn.Conv2d(16, 120, 5)
-        self.F6 = nn.Linear(120, 84)
-        self.output = nn.Linear(84, num_classes)
-        self.pool = nn.MaxPool2d(2)
-        self.act = nn.ReLU()
-
-    def forward(self, images: Float[Tensor, "batch 1 32 32"]) -> Float[Tensor, "batch classes"]:
-        """Images scaled by `normalize_ink` to the logits ``[batch, classes]``."""
-        check_images(images, channels=1, exactly=32)
-        x = self.pool(self.act(self.C1(images)))
-        x = self.pool(self.act(self.C3(x)))
-        x = self.act(self.C5(x)).flatten(1)
-        x = self.act(self.F6(x))
-        y: Tensor = self.output(x)
-        return y
 
 
 def _parameters(module: nn.Module) -> int:
