@@ -14,7 +14,18 @@ LAYERS = (
     {"decode"},
     {"cache", "folders"},
     {"datasets"},
-    {"blocks", "heads", "recipe", "data", "probe", "checkpoint"},
+    {
+        "augment",
+        "blocks",
+        "device",
+        "distributed",
+        "heads",
+        "recipe",
+        "data",
+        "probe",
+        "checkpoint",
+    },
+    {"optim"},
     {"anatomy", "models"},
     {"interchange"},
     {"weights"},
@@ -33,7 +44,7 @@ KEPT_IN: dict[str, set[str]] = {
 }
 # Third parties that are imported in functions only: whoever doesn't need them doesn't wait.
 IN_FUNCTIONS = {"torchvision"}
-NO_MODELS = {"anatomy", "data", "finetuning", "heads", "recipe"}
+NO_MODELS = {"anatomy", "data", "device", "finetuning", "heads", "optim", "recipe"}
 NO_TORCH = {"lineage", "recipe", "cli", "__init__", "__main__"}
 
 

@@ -5,32 +5,77 @@ how it came about. Neighbours: `lineage_lab.finetuning` follows it, `lineage_lab
 gives the same one to each network and stores it with the table.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+from typing import Any
 
-__all__ = ["Recipe"]
+__all__ = ["FAMILIES", "Recipe", "recipe_for"]
 
 CHOICES = {
-    "precision": ("auto", "fp32", "bf16"),
+    "optimizer": ("adamw", "sgd"),
+    "unfreeze": ("all", "gradual", "none"),
+    "norms": ("auto", "train", "frozen"),
     "flips": ("auto", "none", "horizontal", "both"),
+    "precision": ("auto", "fp32", "tf32", "bf16", "fp16"),
+    "memory_format": ("auto", "channels_last", "contiguous"),
+    "compile": ("auto", "on", "off"),
     "device": ("auto", "cpu", "cuda", "mps"),
+}
+SHARES = ("momentum", "weight_decay", "warmup", "label_smoothing", "ema")
+AT_LEAST = {
+    "epochs": 1,
+    "head_epochs": 0,
+    "batch_size": 2,
+    "accumulate": 1,
+    "workers": 0,
+    "lr": 0,
+    "head_lr": 0,
+    "mixup": 0,
+    "cutmix": 0,
+    "clip_norm": 0,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to fine-tune: one AdamW run with a warm-up and a cosine.
+    """How to fine-tune. Each field is off, or harmless, at its default unless it says so.
 
     Attributes:
-        epochs: Passes over the images to train on.
+        epochs: Passes over the images to train on, the whole network learning.
+        minutes: Train for so long in place of `epochs`; the schedule follows the clock.
+        head_epochs: Passes before these in which the new head learns alone.
+        unfreeze: What learns after them: ``all``; ``gradual``, part by part from the head
+            down over the first half; ``none``, the head alone to the end.
         batch_size: Images a step, at most.
+        accumulate: In how many parts a step's images go through the network, one after the
+            other; their gradients are summed. More parts take less memory.
+        optimizer: ``adamw``, or ``sgd`` with Nesterov momentum.
         lr: Highest learning rate of the body, which was trained before.
         head_lr: Highest learning rate of the new head.
-        weight_decay: AdamW's; not applied to biases and norms.
-        warmup: Share of the steps over which the learning rates rise.
+        layer_decay: Factor on `lr` for each part of the body further from the head.
+        momentum: Of ``sgd``.
+        weight_decay: Not applied to biases and norms.
+        warmup: Share of the steps over which the learning rates rise; half a cosine follows.
+        clip_norm: Gradients longer than this are shortened to it; 0 for off.
         label_smoothing: Share of the target that is spread over all classes.
+        mixup: Images and targets blended in pairs; the Beta distribution's parameter
+            (arXiv:1710.09412), 0 for off.
+        cutmix: A rectangle of another image pasted in (arXiv:1905.04899); likewise.
+        ema: Decay of a moving average of the weights, which is what is validated and
+            kept; 0 for off.
+        norms: Batch norms with trained statistics: ``train`` on the batches; ``frozen``
+            keeps them; ``auto`` trains them where the layer's part learns and 8 or more
+            images go through at once.
+        sync_norms: With several processes on GPUs, batch norms see the images of all.
         flips: Mirror images: ``auto`` takes what the data set calls plausible.
-        precision: ``fp32``, ``bf16`` (autocast), or ``auto``: the faster in a short trial.
-        channels_last: Memory format; with it convolutions are faster on most processors.
+        crop: Least share of the image's area that a random crop keeps; 1 for no crops.
+        precision: ``fp32``; ``tf32`` (CUDA); ``bf16`` or ``fp16`` by autocast; or ``auto``:
+            the fastest in a short trial.
+        memory_format: ``channels_last``, ``contiguous``, or ``auto``: by the same trial.
+        compile: ``on``, ``off``, or ``auto``: by the trial if the run is long enough to earn
+            back what compiling takes.
+        workers: Processes that gather batches ahead; 0 is best while the images fit in memory.
         device: ``auto`` takes CUDA, then MPS, then the CPU.
         seed: Decides the head's first weights, the order and the augmentation.
 
@@ -46,35 +91,115 @@ class Recipe:
     """
 
     epochs: int = 1
+    minutes: float | None = None
+    head_epochs: int = 0
+    unfreeze: str = "all"
     batch_size: int = 16
+    accumulate: int = 1
+    optimizer: str = "adamw"
     lr: float = 1e-3
     head_lr: float = 5e-3
+    layer_decay: float = 1.0
+    momentum: float = 0.9
     weight_decay: float = 0.01
     warmup: float = 0.1
+    clip_norm: float = 0.0
     label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    ema: float = 0.0
+    norms: str = "auto"
+    sync_norms: bool = False
     flips: str = "auto"
+    crop: float = 1.0
     precision: str = "auto"
-    channels_last: bool = True
+    memory_format: str = "auto"
+    compile: str = "auto"
+    workers: int = 0
     device: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 2), ("lr", 0), ("head_lr", 0)):
-            if getattr(self, name) < least:
+        for name, least in AT_LEAST.items():
+            if not getattr(self, name) >= least:  # so that NaN is refused too
                 raise ValueError(
                     f"Recipe.{name} must be at least {least}, not {getattr(self, name)}"
                 )
-        for name in ("weight_decay", "warmup", "label_smoothing"):
+        for name in SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(
                     f"Recipe.{name} must be from 0 to below 1, not {getattr(self, name)}"
                 )
+        for name in ("layer_decay", "crop"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(
+                    f"Recipe.{name} must be above 0, up to 1, not {getattr(self, name)}"
+                )
+        if self.minutes is not None and not self.minutes > 0:
+            raise ValueError(f"Recipe.minutes must be above 0, not {self.minutes}")
+        if self.accumulate > self.batch_size // 2:
+            raise ValueError(
+                f"Recipe.accumulate={self.accumulate} parts of batch_size={self.batch_size} would "
+                "be single images, which batch norm can't take: at most half the batch size"
+            )
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"Recipe.{name} is one of {', '.join(allowed)}, not {getattr(self, name)!r}"
                 )
 
-    def to_dict(self) -> dict[str, int | float | str | bool]:
+    def to_dict(self) -> dict[str, int | float | str | bool | None]:
         """All fields by name, for JSON."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> "Recipe":
+        """What `to_dict` gave, from JSON.
+
+        Raises:
+            ValueError: A field is unknown, of another type, or out of its range.
+        """
+        known = {field.name: field for field in fields(cls)}
+        for name, value in found.items():
+            if name not in known:
+                raise ValueError(f"Recipe has no field {name!r}: {', '.join(known)}")
+            allowed = {
+                type(known[name].default),
+                *((int,) if "float" in str(known[name].type) else ()),
+            }
+            if name == "minutes":
+                allowed |= {float, int, type(None)}
+            if type(value) not in allowed:
+                raise ValueError(f"Recipe.{name} can't be {value!r}")
+        return cls(**found)
+
+
+# What a family needs otherwise. A ConvNeXt or a ViT has no batch norm to tame a step: at a
+# ResNet's learning rate it forgets what it was taught (open-mmlab/mmpretrain, issue 996).
+FAMILIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "convnext": {"lr": 1e-4, "head_lr": 2e-3, "weight_decay": 0.05, "layer_decay": 0.8},
+        "vit": {"lr": 5e-5, "head_lr": 1e-3, "weight_decay": 0.05, "layer_decay": 0.8},
+        "vgg": {"lr": 1e-4, "head_lr": 1e-3},
+        "alexnet": {"lr": 1e-4, "head_lr": 1e-3},
+        "lenet": {"lr": 5e-3, "head_lr": 5e-3},
+    }
+)
+
+
+def recipe_for(family: str, **changes: Any) -> Recipe:
+    """The default recipe of a family of networks.
+
+    Args:
+        family: As in `lineage_lab.registry.Entry.family`; one that is not listed in
+            `FAMILIES` has the general defaults.
+        **changes: Fields to set otherwise.
+
+    Raises:
+        ValueError: See `Recipe`.
+
+    Examples:
+        >>> recipe_for("convnext").lr, recipe_for("resnet").lr
+        (0.0001, 0.001)
+    """
+    return replace(Recipe(**FAMILIES.get(family, {})), **changes)
