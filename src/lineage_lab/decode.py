@@ -93,7 +93,7 @@ def fit(image: Image.Image, size: int) -> NDArray[np.uint8]:
         ``uint8 [channels, size, size]``.
     """
     image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image, dtype=np.uint8)
+    pixels = np.array(image, dtype=np.uint8)  # a copy: torch takes no read-only memory
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -115,7 +115,8 @@ def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image)
-    return image.convert(mode)
+    # Pillow would copy an image that is of this mode already.
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _too_large(width: int, height: int) -> str:
