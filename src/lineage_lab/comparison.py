@@ -1,185 +1,36 @@
-"""The exercise: several backbones, one recipe, the same images, a few seeds, one table.
+"""The exercise: several backbones, one budget, the same images, a few seeds, one table.
 
 The seed decides the split, the new head's first weights, the order and the augmentation, so
 that each network meets the same ones. Neighbours: `lineage_lab.finetuning` does each run;
-`lineage_lab.cli` prints the table.
+`lineage_lab.results` holds what came of them; `lineage_lab.cli` prints the table.
 """
 
+import hashlib
 import json
-import os
-import platform
+import logging
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from lineage_lab import __version__, registry
+from lineage_lab import registry
 from lineage_lab import weights as published
 from lineage_lab.anatomy import describe
-from lineage_lab.data import load, split
+from lineage_lab.data import ImageSet, load, split
 from lineage_lab.files import write_whole
-from lineage_lab.finetuning import finetune
-from lineage_lab.recipe import Recipe
+from lineage_lab.finetuning import History, finetune
+from lineage_lab.provenance import provenance
+from lineage_lab.recipe import Recipe, recipe_for
+from lineage_lab.results import RANDOM, SCHEMA, Comparison, Row, Run, read_run, to_text
 
-__all__ = ["Comparison", "Row", "compare"]
+__all__ = ["Comparison", "Row", "Run", "compare"]
 
-RANDOM = "random weights, not pretrained"
-SCHEMA = 1
+_provenance = provenance  # benchmarks/finetune.py takes it from here
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One network's results, one value a seed where there are several.
-
-    Attributes:
-        name: The registry's name.
-        accuracies: Validation accuracy, from 0 to 1.
-        seconds: Training alone; neither warm-up nor validation.
-        images_per_second: Images trained a second.
-        parameters: Of the network with its new head.
-        macs: Multiply-adds for one image of `input_size`, with its new head.
-        input_size: Channels, height and width.
-        peak_memory: Largest over the seeds, in bytes, or ``None``.
-        memory_kind: What `peak_memory` is of.
-        weights: Which weights it started from, in words.
-        sha256: Of the weights' file, as many digits as are published; empty if random.
-        precision: What the trial chose, for each seed.
-        device: Where it ran.
-    """
-
-    name: str
-    accuracies: tuple[float, ...]
-    seconds: tuple[float, ...]
-    images_per_second: tuple[float, ...]
-    parameters: int
-    macs: int
-    input_size: tuple[int, ...]
-    peak_memory: int | None
-    memory_kind: str
-    weights: str
-    sha256: str
-    precision: tuple[str, ...]
-    device: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """The table, with everything that is needed to make it again.
-
-    Attributes:
-        rows: One a network, in the order asked for.
-        data: The data set's name, licence, fingerprint, classes, and how many images were
-            used to train and to validate.
-        recipe: The recipe, but for the seed.
-        seeds: The seeds.
-        limit: At most so many images, or ``None`` for all.
-        provenance: Hardware, versions, date.
-    """
-
-    rows: tuple[Row, ...]
-    data: dict[str, Any]
-    recipe: dict[str, Any]
-    seeds: tuple[int, ...]
-    limit: int | None
-    provenance: dict[str, str]
-
-    @property
-    def caption(self) -> str:
-        """What the table is of, in a sentence or two."""
-        d, recipe = self.data, self.recipe
-        seeds = f"{len(self.seeds)} seed" + ("s" if len(self.seeds) > 1 else "")
-        spread = " (mean ± standard deviation)" if len(self.seeds) > 1 else ""
-        random = " Random weights, not pretrained." if self.is_random else ""
-        part = " A limited run, not the whole set." if self.limit is not None else ""
-        return (
-            f"{d['name']}: {d['train']:,} images to train on, {d['val']:,} to validate with, "
-            f"{recipe['epochs']} epoch(s), {seeds}{spread}, split by seed.{part}{random}"
-        )
-
-    @property
-    def footnote(self) -> str:
-        """Where and with what it was measured."""
-        p = self.provenance
-        return (
-            f"{p['processor']}, {p['cores']} cores, {self.rows[0].device}; torch {p['torch']}, "
-            f"Python {p['python']}, {p['date']}. Time is training alone. Memory is "
-            f"{self.rows[0].memory_kind}. Images: {self.data['licence']}."
-        )
-
-    @property
-    def is_random(self) -> bool:
-        """Whether any row started from random weights."""
-        return any(row.weights == RANDOM for row in self.rows)
-
-    def cells(self) -> tuple[tuple[str, ...], ...]:
-        """The table as text, its head first."""
-        head = ("network", "input", "accuracy", "time", "images/s", "parameters", "MACs",
-                "peak memory", "weights")  # fmt: skip
-        return (head, *(self._cells(row) for row in self.rows))
-
-    def _cells(self, row: Row) -> tuple[str, ...]:
-        precision = "/".join(sorted(set(row.precision)))
-        memory = "–" if row.peak_memory is None else f"{row.peak_memory / 2**30:.1f} GiB"
-        return (
-            row.name,
-            f"{row.input_size[-1]} px",
-            _spread([100 * a for a in row.accuracies], " %"),
-            _spread(row.seconds, " s"),
-            f"{mean(row.images_per_second):.1f} ({precision})",
-            f"{row.parameters / 1e6:.2f} M",
-            f"{row.macs / 1e9:.2f} G" if row.macs >= 1e8 else f"{row.macs / 1e6:.2f} M",
-            memory,
-            row.weights,
-        )
-
-    def to_markdown(self) -> str:
-        """The table with its caption and its footnote."""
-        head, *body = self.cells()
-        rule = ("---", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "---")
-        table = "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *body))
-        return f"{self.caption}\n\n{table}\n\n{self.footnote}\n"
-
-    def to_json(self) -> str:
-        """All of it; `load` reads it back."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
-
-    def save(self, path: str | Path) -> None:
-        """Write the JSON: beside, then renamed, so that no half file is ever seen.
-
-        Raises:
-            OSError: It can't be written; a file that was there before is as it was.
-        """
-        write_whole(Path(path), self.to_json())
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Comparison":
-        """Read what `save` wrote.
-
-        Raises:
-            ValueError: The file is no comparison, or of another version; the message says so.
-        """
-        try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
-            if found.pop("schema") != SCHEMA:
-                raise ValueError(f"its schema is not {SCHEMA}")
-            rows = tuple(_read_row(row) for row in found.pop("rows"))
-            seeds = tuple(int(seed) for seed in found.pop("seeds"))
-            if set(found) != {f.name for f in fields(cls)} - {"rows", "seeds"}:
-                raise ValueError(f"its fields are {', '.join(sorted(found))}")
-            return cls(rows=rows, seeds=seeds, **found)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(
-                f"{path} is no comparison that `lineage-lab compare --json` wrote: {error}"
-            ) from error
-
-
-def _read_row(found: dict[str, Any]) -> Row:
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
-    return Row(**values)
+logger = logging.getLogger(__name__)
 
 
 def compare(
@@ -190,136 +41,236 @@ def compare(
     *,
     limit: int | None = None,
     random_weights: bool = False,
+    out: str | Path | None = None,
+    resume: bool = False,
     on_step: Callable[[str, int, int, int, float], None] | None = None,
+    **changes: Any,
 ) -> Comparison:
-    """Fine-tune each network on the same images with the same recipe.
+    """Fine-tune each network on the same images with the same budget.
 
     All names, weights and images are found before anything is trained.
 
     Args:
-        names: Of `lineage_lab.list_models`.
+        names: Of `lineage_lab.list_models`, or ``timm/NAME``; each once.
         data: What `lineage_lab.data.load` takes.
-        recipe: The same for each network; the default recipe if ``None``. Its seed is not used.
+        recipe: The same for each network. If ``None``, each has the recipe of its family (see
+            `lineage_lab.recipe.recipe_for`). Its seed is not used.
         seeds: The seeds, or how many: 0, 1, 2 …
         limit: Use at most about so many images.
         random_weights: Start from random weights; every row says so.
+        out: Folder in whose ``runs`` each finished run is kept at once, a JSON file each. Runs
+            that several machines made can be put into one such folder.
+        resume: Take the runs that are kept in `out` and were made just so: the same network,
+            weights, images, seed, recipe and versions. A run that was interrupted goes on from
+            its last checkpoint; the others are trained.
         on_step: Called after each training step with the network's name, the seed, the step
             from 1, the number of steps, and the loss.
+        **changes: Fields to set in each recipe, such as ``epochs=3`` or ``minutes=10``.
 
     Returns:
         The table.
 
     Raises:
-        ValueError: An unknown name, no seed, or a network that takes no published weights.
+        ValueError: An unknown name, a name twice, no seed, a network that takes no published
+            weights, `resume` without `out`, or a kept run that can't be read.
         WeightsUnavailable: Weights that can't be had; the message says what to do.
         FileNotFoundError: No such data.
+        OSError: A run can't be kept in `out`.
     """
-    recipe = recipe or Recipe()
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not names or not chosen:
         raise ValueError("compare needs one network or more, and one seed or more")
+    for what in (names, chosen):
+        if len(set(what)) < len(what):
+            raise ValueError(f"each network and each seed once: {', '.join(map(str, what))}")
+    if resume and out is None:
+        raise ValueError("resume=True takes finished runs from a folder: give it as out=FOLDER")
+    folder = None if out is None else Path(out) / "runs"
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)  # found out now, not after the first run
     entries = [registry.entry(name) for name in names]
-    if not random_weights:
-        for entry in entries:
-            published.locate(published.find(entry.name, "imagenet"))
-    rows = []
+    recipes = [replace(recipe or recipe_for(entry.family), **changes) for entry in entries]
+    started = [_weights(entry, random_weights) for entry in entries]
+    rows: list[Row] = []
     summary: dict[str, Any] = {}
-    for entry in entries:
+    for entry, own, weights in zip(entries, recipes, started, strict=True):
         images = load(data, size=entry.input_size[-1])
         if entry.input_size[0] == 1 and images.images.shape[1] != 1:
             raise ValueError(f"{entry.name} takes grey images, but {images.name} is in colour")
-        parts = [split(images, seed=seed, limit=limit) for seed in chosen]
-        if not summary:
-            summary = {
-                "name": images.name,
-                "licence": images.licence,
-                "classes": list(images.classes),
-                "train": len(parts[0][0]),
-                "val": len(parts[0][1]),
-                "fingerprint": images.fingerprint,
-            }
-        rows.append(_row(entry, parts, recipe, chosen, random_weights, on_step))
-    settings = {k: v for k, v in recipe.to_dict().items() if k != "seed"}
-    return Comparison(
-        rows=tuple(rows),
-        data=summary,
-        recipe=settings,
-        seeds=chosen,
-        limit=limit,
-        provenance=_provenance(),
-    )
-
-
-def _row(
-    entry: registry.Entry,
-    parts: Sequence[tuple[Any, Any]],
-    recipe: Recipe,
-    seeds: Sequence[int],
-    random_weights: bool,
-    on_step: Callable[[str, int, int, int, float], None] | None,
-) -> Row:
-    weights = None if random_weights else published.find(entry.name, "imagenet")
-    normal: dict[str, Any] = {"mean": weights.mean, "std": weights.std} if weights else {}
-    if entry.input_size[0] == 1:
-        normal = {"mean": (0.1 / 1.275,), "std": (1 / 1.275,)}  # LeNet-5's -0.1 … 1.175
-    histories = []
-    for seed, (train, val) in zip(seeds, parts, strict=True):
-        torch.manual_seed(seed)
-        model = registry.create_model(
-            entry.name, num_classes=len(train.classes), weights=weights.name if weights else None
-        )
-
-        def report(step: int, steps: int, loss: float, seed: int = seed) -> None:
-            if on_step:
-                on_step(entry.name, seed, step, steps, loss)
-
-        history = finetune(model, train, val, replace(recipe, seed=seed), on_step=report, **normal)
-        histories.append(history)
-    anatomy = describe(model, entry.input_size)
-    peaks = [h.peak_memory for h in histories if h.peak_memory is not None]
-    return Row(
-        name=entry.name,
-        accuracies=tuple(h.val_accuracy for h in histories),
-        seconds=tuple(h.train_seconds for h in histories),
-        images_per_second=tuple(h.images_per_second for h in histories),
-        parameters=anatomy.parameters,
-        macs=anatomy.macs,
-        input_size=entry.input_size,
-        peak_memory=max(peaks, default=None),
-        memory_kind=histories[0].memory_kind,
-        weights=weights.source if weights else RANDOM,
-        sha256=weights.sha256 if weights else "",
-        precision=tuple(h.precision for h in histories),
-        device=histories[0].device,
-    )
-
-
-def _spread(values: Sequence[float], unit: str) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.1f}{unit}"
-    return f"{mean(values):.1f} ± {stdev(values):.1f}{unit}"
-
-
-def _provenance() -> dict[str, str]:
-    processor = platform.processor() or platform.machine()
-    flags = ""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        found = {
-            key.strip(): value.strip()
-            for key, _, value in (line.partition(":") for line in info.read_text().splitlines())
-            if key.strip() in ("model name", "flags")
+        fingerprint = images.fingerprint
+        runs = []
+        for seed in chosen:
+            train, val = split(images, seed=seed, limit=limit)
+            key = _key(entry.name, weights, replace(own, seed=seed), fingerprint, limit)
+            file = folder and folder / _file(key)
+            if file and resume and file.is_file():
+                runs.append(_kept(file, key))
+                logger.warning("%s, seed %d: taken from %s", entry.name, seed, file)
+                continue
+            unfinished = file and file.with_suffix(".unfinished")
+            run = _run(entry, weights, train, val, replace(own, seed=seed),
+                       folder=unfinished, resume=resume, on_step=on_step)  # fmt: skip
+            runs.append(run)
+            if file and unfinished:
+                write_whole(file, to_text({"schema": SCHEMA, "key": key, "run": asdict(run)}))
+                shutil.rmtree(unfinished)
+        summary = summary or {
+            "name": images.name,
+            "licence": images.licence,
+            "classes": list(images.classes),
+            "train": len(train),
+            "val": len(val),
+            "drawn_by_seed": not images.validation or limit is not None,
         }
-        processor, flags = found.get("model name", processor), found.get("flags", "")
-    bf16 = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags.split()]
+        anatomy = describe(_model(entry, len(images.classes), None), entry.input_size)
+        rows.append(
+            Row(
+                name=entry.name,
+                weights=weights.name or RANDOM,
+                weights_file=weights.file,
+                sha256=weights.sha256,
+                parameters=anatomy.parameters,
+                macs=anatomy.macs,
+                input_size=entry.input_size,
+                fingerprint=fingerprint,
+                recipe=_settings(own),
+                runs=tuple(runs),
+            )
+        )
+    return Comparison(rows=tuple(rows), data=summary, limit=limit)
+
+
+class _Weights(NamedTuple):
+    """What a network starts from, and how its images are normalised."""
+
+    name: str | None
+    file: str
+    sha256: str
+    normal: dict[str, Sequence[float]]
+
+
+def _weights(entry: registry.Entry, random: bool) -> _Weights:
+    normal: dict[str, Any] = {}
+    of_timm = entry.name.startswith("timm/")
+    if of_timm:
+        normal = {"mean": entry.mean, "std": entry.std}
+    elif entry.input_size[0] == 1:
+        normal = {"mean": (0.1 / 1.275,), "std": (1 / 1.275,)}  # LeNet-5's -0.1 … 1.175
+    if random:
+        return _Weights(None, "", "", normal)
+    if of_timm:
+        model = registry.create_model(entry.name, weights="imagenet")
+        return _Weights("imagenet", entry.name, _digest(model), normal)
+    found = published.find(entry.name, "imagenet")
+    with published.locate(found).open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    source = f"{found.filename} ({found.package or 'torchvision'})"
+    return _Weights(found.name, source, sha256, {"mean": found.mean, "std": found.std})
+
+
+def _digest(model: torch.nn.Module) -> str:
+    """SHA-256 over all tensors with their names, where no file is known."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _model(entry: registry.Entry, classes: int, weights: str | None) -> torch.nn.Module:
+    return registry.create_model(entry.name, num_classes=classes, weights=weights)
+
+
+def _run(
+    entry: registry.Entry,
+    weights: _Weights,
+    train: ImageSet,
+    val: ImageSet,
+    recipe: Recipe,
+    *,
+    folder: Path | None,
+    resume: bool,
+    on_step: Callable[[str, int, int, int, float], None] | None,
+) -> Run:
+    def report(step: int, steps: int, loss: float) -> None:
+        if on_step:
+            on_step(entry.name, recipe.seed, step, steps, loss)
+
+    torch.manual_seed(recipe.seed)
+    model = _model(entry, len(train.classes), weights.name)
+    history = finetune(
+        model,
+        train,
+        val,
+        recipe,
+        name=entry.name,
+        folder=folder,
+        resume=resume,
+        on_step=report,
+        **weights.normal,
+    )
+    return _recorded(history, recipe.seed, val)
+
+
+def _recorded(history: History, seed: int, val: ImageSet) -> Run:
+    return Run(
+        seed=seed,
+        accuracy=history.val_accuracy,
+        truth=tuple(val.labels.tolist()),
+        answers=history.answers,
+        losses=history.losses,
+        epochs=history.epochs,
+        seconds=history.train_seconds,
+        warmup_seconds=history.warmup_seconds,
+        images_trained=history.images_trained,
+        peak_memory=history.peak_memory,
+        memory_kind=history.memory_kind,
+        energy_joules=history.energy_joules,
+        device=history.device,
+        precision=history.precision,
+        memory_format=history.memory_format,
+        compiled=history.compiled,
+        provenance=provenance(),
+    )
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """The recipe but for its seed, as JSON gives it back."""
+    found: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
+    del found["seed"]
+    return found
+
+
+def _key(
+    name: str, weights: _Weights, recipe: Recipe, fingerprint: str, limit: int | None
+) -> dict[str, Any]:
+    """What decides a run's result; two runs with the same key can stand for each other."""
+    here = provenance()
+    packages = ("torch", "lineage_lab", *(("timm",) if name.startswith("timm/") else ()))
     return {
-        "processor": processor,
-        "cores": str(os.cpu_count()),
-        "threads": str(torch.get_num_threads()),
-        "bf16_instructions": ", ".join(bf16) or "none known",
-        "system": platform.platform(terse=True),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "lineage_lab": __version__,
-        "date": datetime.now(UTC).date().isoformat(),
+        "name": name,
+        "weights": weights.sha256 or RANDOM,
+        "images": fingerprint,
+        "limit": limit,
+        "seed": recipe.seed,
+        "recipe": _settings(recipe),
+        "versions": {package: here[package] for package in packages},
     }
+
+
+def _file(key: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return f"{key['name'].replace('/', '-')}-seed{key['seed']}-{digest[:16]}.json"
+
+
+def _kept(file: Path, key: dict[str, Any]) -> Run:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if (found["schema"], found["key"]) != (SCHEMA, key):
+            raise ValueError("its key is not that of its name")
+        return read_run(found["run"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{file} is no run that can be taken up again: {error}. Delete it, and the run is "
+            "made anew"
+        ) from error

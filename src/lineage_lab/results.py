@@ -1,0 +1,457 @@
+r"""What a comparison found: its runs, its table, and the JSON that keeps them.
+
+The file (schema 2) is one object:
+
+| key | what it holds |
+| --- | --- |
+| `schema` | 2. Files of schema 1 are read too; what they did not record stays empty. |
+| `data` | `name`, `licence`, `classes`, `train` and `val` (numbers of images), `drawn_by_seed`. |
+| `limit` | At most about so many images were used, or `null` for all. |
+| `rows` | One a network: the attributes of `Row`; in each, `runs`: those of `Run`. |
+| `derived` | Computed from the above, for readers without this package; `load` ignores it. |
+
+`derived` holds `seeds`, `provenance`, `caption`, `differences` (the attributes of
+`lineage_lab.significance.Difference`, with `words`), and `rows`: for each network `accuracy`
+and `seconds` (each with `mean` and `sd`, which is `null` for one seed), `confusion` (counts over
+all seeds, a line for each true class) and `classes` (the attributes of `ClassResult`).
+
+Neighbours: `lineage_lab.comparison` makes it; `lineage_lab.figures.report` shows it.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from lineage_lab.files import write_whole
+from lineage_lab.significance import Difference, differences
+from lineage_lab.training import Epoch
+
+__all__ = ["ClassResult", "Comparison", "Row", "Run", "read_run", "to_text"]
+
+RANDOM = "random weights, not pretrained"
+SCHEMA = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One training of one network, with everything that was measured.
+
+    Attributes:
+        seed: The seed.
+        accuracy: Share of the validation images that were named rightly, from 0 to 1.
+        truth: Each validation image's class, in the split's order; empty if not recorded.
+        answers: The class that the network gave to each.
+        losses: Training loss at each step.
+        epochs: The learning curve: `lineage_lab.training.Epoch`, a point an epoch.
+        seconds: Training alone; neither warm-up nor validation.
+        warmup_seconds: The trial before the first step, or ``None`` if not recorded.
+        images_trained: Images that went through training steps, each pass counted.
+        peak_memory: In bytes, or ``None`` where the system doesn't tell.
+        memory_kind: What `peak_memory` is of.
+        energy_joules: Of the GPU, training and validation; ``None`` where it doesn't tell.
+        device: Where it ran.
+        precision: Such as ``fp32`` or ``bf16``.
+        memory_format: ``channels_last`` or ``contiguous``; empty if not recorded.
+        compiled: Whether by ``torch.compile``, or ``None`` if not recorded.
+        provenance: See `lineage_lab.provenance.provenance`.
+    """
+
+    seed: int
+    accuracy: float
+    truth: tuple[int, ...]
+    answers: tuple[int, ...]
+    losses: tuple[float, ...]
+    epochs: tuple[Epoch, ...]
+    seconds: float
+    warmup_seconds: float | None
+    images_trained: int
+    peak_memory: int | None
+    memory_kind: str
+    energy_joules: float | None
+    device: str
+    precision: str
+    memory_format: str
+    compiled: bool | None
+    provenance: dict[str, str]
+
+    @property
+    def correct(self) -> tuple[bool, ...]:
+        """For each validation image, whether it was named rightly."""
+        return tuple(t == a for t, a in zip(self.truth, self.answers, strict=True))
+
+    @property
+    def images_per_second(self) -> float:
+        """Images trained a second."""
+        return self.images_trained / self.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassResult:
+    """How one class fared, counted over all seeds.
+
+    Attributes:
+        name: The class.
+        recall: Share of its images that were named so; ``None`` if there were none.
+        precision: Share of the images named so that are of it; ``None`` if none was named so.
+        support: Its validation images.
+    """
+
+    name: str
+    recall: float | None
+    precision: float | None
+    support: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One network's results.
+
+    Attributes:
+        name: The registry's name.
+        weights: Name of the weights that it started from, or that they were random.
+        weights_file: Their file and where it comes from; empty if random.
+        sha256: Of that file; for a network of timm, of its tensors; empty if random.
+        parameters: Of the network with its new head.
+        macs: Multiply-adds for one image of `input_size`, with its new head.
+        input_size: Channels, height and width.
+        fingerprint: Of the images at this size; empty if not recorded.
+        recipe: How it was trained, but for the seed.
+        runs: One a seed.
+    """
+
+    name: str
+    weights: str
+    weights_file: str
+    sha256: str
+    parameters: int
+    macs: int
+    input_size: tuple[int, ...]
+    fingerprint: str
+    recipe: dict[str, Any]
+    runs: tuple[Run, ...]
+
+    @property
+    def accuracies(self) -> tuple[float, ...]:
+        """Validation accuracy of each seed, from 0 to 1."""
+        return tuple(run.accuracy for run in self.runs)
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """Training alone, for each seed."""
+        return tuple(run.seconds for run in self.runs)
+
+    @property
+    def images_per_second(self) -> tuple[float, ...]:
+        """Images trained a second, for each seed."""
+        return tuple(run.images_per_second for run in self.runs)
+
+    @property
+    def precision(self) -> tuple[str, ...]:
+        """What each seed's run was computed in."""
+        return tuple(run.precision for run in self.runs)
+
+    @property
+    def peak_memory(self) -> int | None:
+        """Largest over the seeds, in bytes."""
+        return max((r.peak_memory for r in self.runs if r.peak_memory is not None), default=None)
+
+    @property
+    def energy(self) -> tuple[float, ...]:
+        """Joules of each seed that told."""
+        return tuple(r.energy_joules for r in self.runs if r.energy_joules is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The table, with everything that is needed to make it again.
+
+    Attributes:
+        rows: One a network, in the order asked for.
+        data: The data set's ``name``, ``licence`` and ``classes``; ``train`` and ``val``: how
+            many images were used; ``drawn_by_seed``: whether each seed drew its own split.
+        limit: At most about so many images, or ``None`` for all.
+    """
+
+    rows: tuple[Row, ...]
+    data: dict[str, Any]
+    limit: int | None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, the same for each row."""
+        return tuple(run.seed for run in self.rows[0].runs)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe, if all rows have the same; empty if each has its own."""
+        first = self.rows[0].recipe
+        return first if all(row.recipe == first for row in self.rows) else {}
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Hardware, versions and date; several, if the runs are of several machines or days."""
+        found = [run.provenance for row in self.rows for run in row.runs]
+        return {key: " / ".join(dict.fromkeys(p.get(key, "?") for p in found)) for key in found[0]}
+
+    @property
+    def is_random(self) -> bool:
+        """Whether any row started from random weights."""
+        return any(row.weights == RANDOM for row in self.rows)
+
+    @property
+    def caption(self) -> str:
+        """What the table is of, in a sentence or two."""
+        d, number = self.data, len(self.seeds)
+        budgets = " or ".join(dict.fromkeys(_budget(row.recipe) for row in self.rows))
+        seeds = f"{number} seed" + ("s" if number > 1 else "")
+        spread = " (mean ± standard deviation)" if number > 1 else ""
+        split = "split by seed" if d["drawn_by_seed"] else "the data set's own split"
+        own = "" if self.recipe else " Each family with its own recipe."
+        part = " A limited run, not the whole set." if self.limit is not None else ""
+        random = " Random weights, not pretrained." if self.is_random else ""
+        return (
+            f"{d['name']}: {d['train']:,} images to train on, {d['val']:,} to validate with, "
+            f"{budgets}, {seeds}{spread}, {split}.{own}{part}{random}"
+        )
+
+    @property
+    def footnote(self) -> str:
+        """Where and with what it was measured."""
+        p = self.provenance
+        runs = [run for row in self.rows for run in row.runs]
+        devices = " / ".join(dict.fromkeys(run.device for run in runs))
+        kinds = " / ".join(dict.fromkeys(run.memory_kind for run in runs))
+        files = "; ".join(dict.fromkeys(r.weights_file for r in self.rows if r.weights_file))
+        return (
+            f"{p['processor']}, {p['cores']} cores, {devices}; torch {p['torch']}, "
+            f"Python {p['python']}, {p['date']}. Time is training alone. Memory is {kinds}. "
+            + (f"Weights: {files}. " if files else "")
+            + f"Images: {self.data['licence']}."
+        )
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Whether the rows differ, pair by pair; empty where the answers were not recorded."""
+        if not all(run.answers for row in self.rows for run in row.runs):
+            return ()
+        return differences(
+            {row.name: [run.correct for run in row.runs] for row in self.rows},
+            trained=self.data["train"],
+            drawn_by_seed=self.data["drawn_by_seed"],
+        )
+
+    def confusion(self, row: Row) -> tuple[tuple[int, ...], ...]:
+        """How many images of each class (a line) got each answer (a column), over all seeds."""
+        number = len(self.data["classes"])
+        counts = [[0] * number for _ in range(number)]
+        for run in row.runs:
+            for truth, answer in zip(run.truth, run.answers, strict=True):
+                counts[truth][answer] += 1
+        return tuple(map(tuple, counts))
+
+    def classes(self, row: Row) -> tuple[ClassResult, ...]:
+        """How each class fared with one network; empty where the answers were not recorded."""
+        counts = self.confusion(row)
+        if not any(map(sum, counts)):
+            return ()
+        return tuple(
+            ClassResult(
+                name=name,
+                recall=counts[i][i] / sum(counts[i]) if sum(counts[i]) else None,
+                precision=counts[i][i] / named if (named := sum(c[i] for c in counts)) else None,
+                support=sum(counts[i]),
+            )
+            for i, name in enumerate(self.data["classes"])
+        )
+
+    def cells(self) -> tuple[tuple[str, ...], ...]:
+        """The table as text, its head first."""
+        energy = any(row.energy for row in self.rows)
+        head = ("network", "input", "accuracy", "time", "images/s", "parameters", "MACs",
+                "peak memory", *(("energy",) if energy else ()), "weights")  # fmt: skip
+        return (head, *(_cells(row, energy) for row in self.rows))
+
+    def to_markdown(self) -> str:
+        """The table with its caption, what the rows' differences are worth, and its footnote."""
+        head, *body = self.cells()
+        rule = ("---", *("--:",) * (len(head) - 2), "---")
+        table = "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *body))
+        words = "".join(f"- {found.words}\n" for found in self.differences)
+        return f"{self.caption}\n\n{table}\n\n{words}{words and chr(10)}{self.footnote}\n"
+
+    def to_json(self) -> str:
+        """All of it, with what is computed from it; `load` reads it back."""
+        derived = {
+            "seeds": self.seeds,
+            "caption": self.caption,
+            "provenance": self.provenance,
+            "differences": [{**asdict(d), "words": d.words} for d in self.differences],
+            "rows": [
+                {
+                    "name": row.name,
+                    "accuracy": _moments(row.accuracies),
+                    "seconds": _moments(row.seconds),
+                    "confusion": self.confusion(row),
+                    "classes": [asdict(found) for found in self.classes(row)],
+                }
+                for row in self.rows
+            ],
+        }
+        return to_text({"schema": SCHEMA, **asdict(self), "derived": derived})
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON: beside, then renamed, so that no half file is ever seen.
+
+        Raises:
+            OSError: It can't be written; a file that was there before is as it was.
+        """
+        write_whole(Path(path), self.to_json())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Comparison":
+        """Read what `save` wrote, of this schema or of schema 1.
+
+        Raises:
+            ValueError: The file is no comparison, of another schema, or contradicts itself; the
+                message says where.
+        """
+        try:
+            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            schema = found.pop("schema")
+            if schema == 1:
+                found = _from_schema_1(found)
+            elif schema != SCHEMA:
+                raise ValueError(f"its schema is {schema}, and this version reads 1 and {SCHEMA}")
+            found.pop("derived", None)
+            if set(found) != {field.name for field in fields(cls)}:
+                raise ValueError(f"its fields are {', '.join(sorted(found))}")
+            rows = tuple(_read_row(row) for row in found.pop("rows"))
+            result = cls(rows=rows, **found)
+            if len({tuple(run.seed for run in row.runs) for row in rows}) != 1 or not result.seeds:
+                raise ValueError("its rows have not the same seeds")
+            result.cells()
+        except (ValueError, TypeError, KeyError, AttributeError, LookupError) as error:
+            raise ValueError(
+                f"{path} is no comparison that `lineage-lab compare --json` wrote: {error}"
+            ) from error
+        return result
+
+
+def read_run(found: dict[str, Any]) -> Run:
+    """A run from its JSON.
+
+    Raises:
+        ValueError: Its accuracy is not that of its answers.
+        TypeError: It has not the fields of a `Run`.
+    """
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+    values["epochs"] = tuple(Epoch(**epoch) for epoch in values["epochs"])
+    run = Run(**values)
+    if run.answers and abs(mean(map(float, run.correct)) - run.accuracy) > 1e-9:
+        raise ValueError(f"seed {run.seed}: its accuracy is not that of its answers")
+    return run
+
+
+def to_text(found: dict[str, Any]) -> str:
+    """JSON for people and programs: a list of plain numbers stays on one line."""
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    return (
+        re.sub(r"\[\n([-+.,\deE\s]+?)\n *\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+        + "\n"
+    )
+
+
+def _read_row(found: dict[str, Any]) -> Row:
+    size, runs = tuple(found.pop("input_size")), found.pop("runs")
+    return Row(input_size=size, runs=tuple(read_run(run) for run in runs), **found)
+
+
+def _from_schema_1(found: dict[str, Any]) -> dict[str, Any]:
+    """What schema 1 recorded, in the places of schema 2; nothing is made up.
+
+    It kept no answers, losses or warm-up. Of the peak memory it kept the largest over the
+    seeds, which each run gets; the fingerprint was of the first row's images.
+    """
+    data, seeds, side = found["data"], found["seeds"], found["rows"][0]["input_size"]
+    rows = []
+    for row in found["rows"]:
+        weights, _, file = row["weights"].partition(", ")
+        random = row["weights"] == RANDOM
+        runs = [
+            {
+                "seed": seed,
+                "accuracy": row["accuracies"][i],
+                "truth": [],
+                "answers": [],
+                "losses": [],
+                "epochs": [],
+                "seconds": row["seconds"][i],
+                "warmup_seconds": None,
+                "images_trained": round(row["images_per_second"][i] * row["seconds"][i]),
+                "peak_memory": row["peak_memory"],
+                "memory_kind": row["memory_kind"],
+                "energy_joules": None,
+                "device": row["device"],
+                "precision": row["precision"][i],
+                "memory_format": "",
+                "compiled": None,
+                "provenance": found["provenance"],
+            }
+            for i, seed in enumerate(seeds)
+        ]
+        same = ("name", "sha256", "parameters", "macs", "input_size")
+        rows.append(
+            {key: row[key] for key in same}
+            | {
+                "weights": RANDOM if random else weights,
+                "weights_file": "" if random else file,
+                "fingerprint": data["fingerprint"] if row["input_size"] == side else "",
+                "recipe": found["recipe"],
+                "runs": runs,
+            }
+        )
+    kept = ("name", "licence", "classes", "train", "val")
+    return {
+        "rows": rows,
+        "data": {key: data[key] for key in kept} | {"drawn_by_seed": True},
+        "limit": found["limit"],
+    }
+
+
+def _budget(recipe: dict[str, Any]) -> str:
+    if recipe.get("minutes") is not None:
+        return f"{recipe['minutes']:g} minute(s)"
+    head = recipe.get("head_epochs", 0)
+    return f"{recipe['epochs']} epoch(s)" + (f" after {head} of the head alone" if head else "")
+
+
+def _cells(row: Row, energy: bool) -> tuple[str, ...]:
+    precision = "/".join(sorted(set(row.precision)))
+    memory = "–" if row.peak_memory is None else f"{row.peak_memory / 2**30:.1f} GiB"
+    joules = _spread([j / 1000 for j in row.energy], " kJ") if row.energy else "–"
+    return (
+        row.name,
+        f"{row.input_size[-1]} px",
+        _spread([100 * a for a in row.accuracies], " %"),
+        _spread(row.seconds, " s"),
+        f"{mean(row.images_per_second):.1f} ({precision})",
+        f"{row.parameters / 1e6:.2f} M",
+        f"{row.macs / 1e9:.2f} G" if row.macs >= 1e8 else f"{row.macs / 1e6:.2f} M",
+        memory,
+        *((joules,) if energy else ()),
+        row.weights,
+    )
+
+
+def _spread(values: Sequence[float], unit: str) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.1f}{unit}"
+    return f"{mean(values):.1f} ± {stdev(values):.1f}{unit}"
+
+
+def _moments(values: Sequence[float]) -> dict[str, float | None]:
+    return {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None}
