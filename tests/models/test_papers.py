@@ -4,6 +4,7 @@ The oracles: PyTorch's own counter of operations, the numbers that the papers pr
 and stride columns typed from the papers' tables, and autograd.
 """
 
+import math
 from functools import cache
 
 import pytest
@@ -23,8 +24,13 @@ def empty(name: str) -> nn.Module:
 
 
 @cache
-def anatomy(name: str) -> Anatomy:
-    return describe(empty(name), entry(name).input_size)
+def anatomy(name: str, side: int | None = None) -> Anatomy:
+    channels, own, _ = entry(name).input_size
+    return describe(empty(name), (channels, side or own, side or own))
+
+
+def rounded(number: float, like: str) -> str:
+    return f"{number:.{len(like.partition('.')[2])}f}"
 
 
 @pytest.mark.parametrize("name", [n for n in list_models() if n != "lenet5"])
@@ -45,13 +51,92 @@ def test_lenet5_is_held_to_the_papers_connections() -> None:
 
 @pytest.mark.parametrize("row", PRINTED, ids=lambda row: f"{row.model}-{row.quantity}")
 def test_what_the_paper_prints_is_what_the_network_has_or_the_ledger_says_why(row: Printed) -> None:
-    found = getattr(anatomy(row.model), row.quantity) / row.unit
-    decimals = len(row.value.partition(".")[2])
-    same = f"{found:.{decimals}f}" == row.value
+    found = getattr(anatomy(row.model, row.side), row.quantity) / row.unit
+    same = rounded(found, row.value) == row.value
     assert same == (not row.cause), f"{found} beside the printed {row.value}"
     if row.cause:
         assert row.source
         assert abs(found / float(row.value) - 1) < 0.08
+
+
+EFFICIENTNETS = {int(row.model[-1]): row for row in PRINTED
+                 if row.model.startswith("efficientnet_b") and row.quantity == "macs"}  # fmt: skip
+
+
+def test_batch_norm_and_swish_explain_efficientnet_b1s_operations_and_spoil_no_other() -> None:
+    fits = set()
+    elements: list[int] = []
+    for number, row in EFFICIENTNETS.items():
+        elements.clear()
+        model = empty(row.model)
+        for module in model.modules():
+            if isinstance(module, (nn.BatchNorm2d, nn.SiLU)):
+                module.register_forward_hook(lambda m, i, o: elements.append(o.numel()))
+        model(torch.empty(1, *entry(row.model).input_size, device="meta"))
+        found = (anatomy(row.model).macs + sum(elements) / 2) / 1e9
+        if rounded(found, row.value) == row.value:
+            fits.add(number)
+    assert fits == {0, 1, 2, 3, 6}
+
+
+def test_efficientnet_b4_b5_and_b7_print_less_than_their_convolutions_cost() -> None:
+    less = {number for number, row in EFFICIENTNETS.items()
+            if row.cause and float(row.value) < anatomy(row.model).macs / 1e9}  # fmt: skip
+    assert less == {4, 5, 7}
+    sides = {4: (361, 368), 7: (581, 592)}
+    for number, (smallest, largest) in sides.items():
+        row = EFFICIENTNETS[number]
+        fits = [rounded(anatomy(row.model, side).macs / 1e9, row.value) == row.value
+                for side in (smallest - 1, smallest, largest, largest + 1)]  # fmt: skip
+        assert fits == [False, True, True, False]
+    jump = [f"{anatomy('efficientnet_b5', side).macs / 1e9:.2f}" for side in (448, 449)]
+    assert jump == ["9.40", "10.23"]  # and more pixels never cost less: 9.9 lies between
+
+
+def test_running_statistics_explain_efficientnet_b2s_parameters_but_spoil_b1_and_b7() -> None:
+    held = {}
+    for number in (1, 2, 7):
+        model = empty(f"efficientnet_b{number}")
+        tensors = (*model.parameters(), *(b for b in model.buffers() if b.dim()))
+        held[number] = sum(t.numel() for t in tensors) / 1e6
+    assert [f"{held[1]:.1f}", f"{held[2]:.1f}", f"{held[7]:.0f}"] == ["7.9", "9.2", "67"]
+    assert f"{anatomy('efficientnet_b2').parameters / 1e6:.2f}" == "9.11"
+
+
+def test_alexnets_list_of_units_is_ours_but_for_a_slip_in_its_first_layer() -> None:
+    printed = [253_440, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]  # section 3.5
+    kinds = ("Conv2d", "Linear")
+    layers = [math.prod(row.output_shape) for row in anatomy("alexnet_paper").layers
+              if row.kind in kinds]  # fmt: skip
+    assert layers[1:] == printed[1:]
+    assert (layers[0], printed[0]) == (55 * 55 * 96, 55 * 48 * 96)
+
+
+def test_resnet34_without_projections_costs_the_3_6_that_is_printed() -> None:
+    shortcuts = sum(row.macs for row in anatomy("resnet34").layers if ".shortcut" in row.name)
+    without = anatomy("resnet34").macs - shortcuts
+    assert without == anatomy("plain34").macs
+    assert f"{without / 1e9:.2f}" == "3.64"
+
+
+def test_vit_without_its_head_has_the_86_million_that_are_printed() -> None:
+    assert f"{(anatomy('vit_b_16').parameters - 769 * 1000) / 1e6:.2f}" == "85.80"
+
+
+# Table 1 of GoogLeNet's paper, its last column: operations in millions.
+OPERATIONS = {"stem.3 stem.4": 360, "3a": 128, "3b": 304, "4a": 73, "4b": 88, "4c": 100, "4d": 119,
+              "4e": 170, "5a": 54, "5b": 71, "head": 1}  # fmt: skip
+
+
+def test_googlenets_table_has_our_operations_but_for_module_5a() -> None:
+    layers = anatomy("googlenet_paper").layers
+    off = {}
+    for names, printed in OPERATIONS.items():
+        starts = tuple(n if "." in n or n == "head" else f"inception.{n}." for n in names.split())
+        found = sum(row.macs for row in layers if row.name.startswith(starts)) / 1e6
+        if abs(found - printed) > 1:
+            off[names] = round(found)
+    assert off == {"5a": 51}
 
 
 def test_googlenets_printed_first_layer_is_a_separable_convolution() -> None:
@@ -107,9 +192,10 @@ def test_the_road_starts_at_resnet50_and_ends_at_convnext() -> None:
     assert list(steps) == list(ROAD)
     for key, step in steps.items():
         found = anatomy(f"convnext_step_{key}").macs / 1e9
-        if step.gmacs is not None:
-            decimals = len(step.gmacs.partition(".")[2])
-            assert f"{found:.{decimals}f}" == step.gmacs, key
+        assert (rounded(found, step.gmacs) == step.gmacs) == (not step.cause), key
+    ends = [anatomy(f"convnext_step_{key}").macs / 1e9 for key in list(steps)[-3:]]
+    assert [f"{end:.2f}" for end in ends] == ["4.15", "4.15", "4.46"]  # as the causes say
+    assert f"{anatomy('convnext_base').macs / 1e9:.2f}" == "15.35"  # Table 11's last step
     start, end = anatomy("convnext_step_resnet50"), anatomy("convnext_step_separate_downsampling")
     goal = anatomy("convnext_tiny")
     scales = 3 * 96 + 3 * 192 + 9 * 384 + 3 * 768
