@@ -26,10 +26,11 @@ LAYERS = (
         "checkpoint",
     },
     {"optim"},
+    {"training"},
     {"anatomy", "models"},
     {"interchange"},
     {"weights"},
-    {"registry", "finetuning"},
+    {"registry", "finetuning", "lr_finder"},
     {"comparison", "experiments"},
     {"figures"},
     {"cli"},
@@ -44,7 +45,7 @@ KEPT_IN: dict[str, set[str]] = {
 }
 # Third parties that are imported in functions only: whoever doesn't need them doesn't wait.
 IN_FUNCTIONS = {"torchvision"}
-NO_MODELS = {"anatomy", "data", "device", "finetuning", "heads", "optim", "recipe"}
+NO_MODELS = {"anatomy", "data", "device", "finetuning", "heads", "optim", "recipe", "training"}
 NO_TORCH = {"lineage", "recipe", "cli", "__init__", "__main__"}
 
 

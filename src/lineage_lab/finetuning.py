@@ -4,10 +4,10 @@ Precision and memory format are chosen once, before the first step. What is time
 training alone: the trial that warms up the kernels runs before, on a copy; validation and the
 writing of checkpoints are not counted. No network is known here by its name.
 
-Read from the bottom: `_step` is the training step, `_train` the loop around it, `finetune` what
-goes before and after. Neighbours: `lineage_lab.recipe` says how, `lineage_lab.device` in which
-form, `lineage_lab.optim` with which rates, `lineage_lab.augment` changes the images,
-`lineage_lab.distributed` shares them out; `lineage_lab.comparison` runs several networks.
+`finetune` does what goes before and after, `_train` is the loop. Neighbours:
+`lineage_lab.training` has the run's state and its one training step, `lineage_lab.recipe` says how,
+`lineage_lab.device` in which form, `lineage_lab.checkpoint` keeps it; `lineage_lab.comparison`
+runs several networks.
 """
 
 import copy
@@ -18,40 +18,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from lineage_lab import checkpoint
 from lineage_lab import device as devices
-from lineage_lab.augment import blended, cropped, mirrored, uniform
 from lineage_lab.data import ImageSet
 from lineage_lab.device import Form, autocast, finish
 from lineage_lab.distributed import Group, joined
 from lineage_lab.heads import find_head
-from lineage_lab.optim import batch_norms, factor, optimizer, parts
 from lineage_lab.recipe import Recipe
+from lineage_lab.training import DRAWS, Batches, Epoch, Prepare, Run, step
 
-__all__ = ["Epoch", "History", "Interrupted", "Prepare", "evaluate", "finetune"]
+__all__ = ["Epoch", "History", "Interrupted", "evaluate", "finetune"]
 
 logger = logging.getLogger(__name__)
 
 HALF = (0.5, 0.5, 0.5)
-DRAWS = 6  # random numbers an image: two mirrors, a crop's area, aspect, and place
-AUXILIARY = 0.3  # weight of GoogLeNet's auxiliary classifiers (arXiv:1409.4842, section 5)
 SHOWN_EVERY = 0.25  # seconds between two looks at a GPU's results
 SAVED_EVERY = 60.0  # seconds between two checkpoints
 LOOKED_AT = ("cpu",)  # devices that give each loss without a wait
-FEW_IMAGES = 8  # a batch norm's statistics from fewer are too rough to learn from
 
 OnStep = Callable[[int, int, float], None]
 
@@ -68,21 +58,6 @@ class Interrupted(RuntimeError):  # noqa: N818  (says what happened)
         super().__init__(f"stopped by {signal.Signals(number).name}; the run is kept in {path}")
         self.signal = number
         self.path = path
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One pass over the images: a point of the learning curve.
-
-    Attributes:
-        train_loss: Mean over the steps.
-        val_accuracy: From 0 to 1.
-        seconds: Training so far, from the run's first step.
-    """
-
-    train_loss: float
-    val_accuracy: float
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +164,7 @@ def finetune(
         start = time.perf_counter()
         form = _choose_form(model, path, train, recipe, prepare, group)
         warmup_seconds = time.perf_counter() - start
-        run = _Run(model, path, recipe, form, prepare, group, train, name=name, folder=folder)
+        run = Run(model, path, recipe, form, prepare, group, train, name=name, folder=folder)
         if resume and folder is not None:
             run.restore()
         before = devices.energy(device)
@@ -253,272 +228,14 @@ def evaluate(
     return tuple(group.all_of(found, len(data)))
 
 
-class Prepare:
-    """``uint8`` images to what the network takes: on the device, normalised, in its layout.
-
-    Args:
-        mean: Of each channel; pixels from 0 to 1.
-        std: Likewise.
-        device: Where to.
-
-    Attributes:
-        layout: The memory format of what it gives.
-    """
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
-        self.mean = 255 * torch.tensor(mean, device=device).view(1, -1, 1, 1)
-        self.scale = 1 / (255 * torch.tensor(std, device=device).view(1, -1, 1, 1))
-        self.device = device
-        self.layout = torch.contiguous_format
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """``uint8 [n, channels or 1, side, side]`` to ``float32 [n, channels, side, side]``."""
-        x = images.to(self.device, non_blocking=True).float()
-        # A grey image becomes one of three equal channels by broadcasting against the mean.
-        return ((x - self.mean) * self.scale).contiguous(memory_format=self.layout)
-
-
-class _Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """The batches of one epoch, this process's share of each, gathered when they are asked for."""
-
-    def __init__(self, data: ImageSet, recipe: Recipe, epoch: int, group: Group) -> None:
-        generator = torch.Generator().manual_seed(recipe.seed * 10_007 + epoch)
-        order = torch.randperm(len(data), generator=generator)
-        # Sizes differ by one at most: none is a single image.
-        self.batches = order.tensor_split(math.ceil(len(data) / recipe.batch_size))
-        self.data, self.group = data, group
-        self.seed, self.epoch = recipe.seed, epoch
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        places = self.group.share(self.batches[number])
-        draws = uniform(self.seed, self.epoch, places, count=DRAWS)
-        return self.data.images[places], self.data.labels[places], draws, places
-
-
-@dataclass
-class _Run:
-    """A run between its first step and its last: everything that a checkpoint must hold."""
-
-    model: nn.Module
-    head_path: str
-    recipe: Recipe
-    form: Form
-    prepare: Prepare
-    group: Group
-    train: ImageSet
-    name: str = ""
-    folder: str | Path | None = None
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    images_trained: int = 0
-    accumulate: int = 1
-    best: float = -1.0
-    losses: list[float] = field(default_factory=list)
-    curve: list[Epoch] = field(default_factory=list)
-    stopped_by: int = 0
-
-    def __post_init__(self) -> None:
-        recipe, device = self.recipe, self.prepare.device
-        self.device = device
-        self.accumulate = recipe.accumulate
-        self.prepare.layout = self.form.layout
-        self.model.to(memory_format=self.form.layout)
-        self.head = self.model.get_submodule(self.head_path)
-        self.norms = batch_norms(self.model)
-        if recipe.sync_norms and self.group.size > 1:
-            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(  # type: ignore[no-untyped-call]
-                self.model
-            )
-        self.pieces = parts(self.model, self.head)
-        self.parameters = list(self.model.parameters())
-        self.optimizer = optimizer(self.model, self.head, recipe, device)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.form.precision == "fp16")
-        self.average: AveragedModel | None = None
-        if recipe.ema:
-            multi = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
-            self.average = AveragedModel(self.model, multi_avg_fn=multi)
-        # On the device: whether a step went wrong, so that the host need not wait to know.
-        self.bad = torch.zeros((), device=device)
-        self.statistics = [b for b in self.model.buffers() if b.is_floating_point()]
-        self.safe_statistics = [b.clone() for b in self.statistics]
-        self.batches = math.ceil(len(self.train) / recipe.batch_size)
-        torch.manual_seed(recipe.seed)
-        self.learning = -1
-        self.net: Callable[[Tensor], Any] = self.model
-        flips = self.train.flips if recipe.flips == "auto" else recipe.flips
-        self.flips = flips
-
-    @property
-    def epochs(self) -> int:
-        """Passes in all; with a budget of minutes as many as it takes."""
-        recipe = self.recipe
-        return 10**9 if recipe.minutes else recipe.head_epochs + recipe.epochs
-
-    @property
-    def steps(self) -> int:
-        """Steps in all, 0 where the clock decides."""
-        return 0 if self.recipe.minutes else self.epochs * self.batches
-
-    @property
-    def kept(self) -> nn.Module:
-        """The network that is validated and kept: the moving average if there is one."""
-        return self.average.module if self.average is not None else self.model
-
-    def share_done(self) -> float:
-        """How much of the present phase (head alone, or all) will be done after this step."""
-        head = self.recipe.head_epochs * self.batches
-        step = self.epoch * self.batches + self.batch
-        if step < head:
-            return (step + 1) / (head + 1)
-        if self.recipe.minutes:
-            return min(1.0, self.seconds / (60 * self.recipe.minutes))
-        return (step - head + 1) / (self.recipe.epochs * self.batches + 1)
-
-    def set_learning(self) -> None:
-        """What learns in this step, and at what rates."""
-        recipe, share = self.recipe, self.share_done()
-        if self.epoch < recipe.head_epochs or recipe.unfreeze == "none":
-            pieces = 0
-        elif recipe.unfreeze == "gradual":
-            pieces = min(len(self.pieces), math.ceil(2 * share * len(self.pieces)))
-        else:
-            pieces = len(self.pieces)
-        rate = factor(share, recipe.warmup)
-        for rates in self.optimizer.param_groups:
-            rates["lr"] = rates["peak"] * rate
-        if pieces == self.learning:
-            return
-        self.learning = pieces
-        for group in self.optimizer.param_groups:
-            for parameter in group["params"]:
-                parameter.requires_grad_(group["depth"] <= pieces)
-                if not parameter.requires_grad:
-                    parameter.grad = None
-        self.model.train()
-        frozen = {m for piece in self.pieces[: len(self.pieces) - pieces] for m in piece.modules()}
-        size = recipe.batch_size // self.accumulate // self.group.size
-        small = recipe.norms == "auto" and size < FEW_IMAGES
-        for norm in self.norms:
-            keeps = recipe.norms != "train" and norm in frozen
-            norm.train(not (keeps or small or recipe.norms == "frozen"))
-        self.net = self.model
-        if self.group.size > 1:
-            ids = [self.device.index] if self.device.type == "cuda" else None
-            self.net = DistributedDataParallel(self.model, device_ids=ids)
-        elif self.form.compiled:
-            self.net = torch.compile(self.model)
-
-    def note_safe(self) -> None:
-        """Keep the running statistics, which a bad batch would spoil."""
-        if self.statistics:
-            torch._foreach_copy_(self.safe_statistics, self.statistics)
-
-    def undo_statistics(self) -> None:
-        """Running statistics as they were when the loss was last seen to be finite."""
-        if self.statistics:
-            torch._foreach_copy_(self.statistics, self.safe_statistics)
-
-    def save(self, *, best: bool = False) -> Path | None:
-        """Write ``last.ckpt``, or ``best.ckpt``; only the leading process does."""
-        if self.folder is None or not self.group.leads:
-            return None
-        path = Path(self.folder) / ("best.ckpt" if best else "last.ckpt")
-        side = self.train.images.shape[-1]
-        mean = (self.prepare.mean / 255).flatten().tolist()
-        std = (1 / (255 * self.prepare.scale)).flatten().tolist()
-        metrics = {"val_accuracy": self.curve[-1].val_accuracy if self.curve else None}
-        checkpoint.save(
-            path,
-            checkpoint.Checkpoint(
-                model=self.name or type(self.model).__name__,
-                classes=tuple(self.train.classes),
-                preprocessing={"size": side, "mean": mean, "std": std, "channels": len(mean)},
-                recipe=self.recipe.to_dict(),
-                state=self.kept.state_dict() if best else self.model.state_dict(),
-                training=None if best else self.state(),
-                metrics=metrics,
-            ),
-            keep_previous=not best,
-        )
-        return path
-
-    def state(self) -> dict[str, Any]:
-        """What `restore` needs beside the network's tensors."""
-        cuda = [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
-        return {
-            "step": self.epoch * self.batches + self.batch,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "seconds": self.seconds,
-            "images_trained": self.images_trained,
-            "accumulate": self.accumulate,
-            "best": self.best,
-            "losses": list(self.losses),
-            "curve": [(e.train_loss, e.val_accuracy, e.seconds) for e in self.curve],
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "average": self.average.state_dict() if self.average is not None else None,
-            "random": [torch.get_rng_state(), *cuda],
-            "form": [self.form.precision, self.form.memory_format, self.form.compiled],
-            "data": self.train.fingerprint,
-        }
-
-    def restore(self) -> None:
-        """Go on from the newest checkpoint; if there is none, from the start.
-
-        Raises:
-            ValueError: It is of another network, other classes, another recipe or other images.
-        """
-        try:
-            path = checkpoint.newest(Path(self.folder or "."))
-        except FileNotFoundError:
-            return
-        name = self.name or type(self.model).__name__
-        found = checkpoint.load(path, model=name, classes=self.train.classes)
-        wanted = self.recipe.to_dict()
-        other = [k for k, v in found.recipe.items() if wanted.get(k, v) != v]
-        state = found.training
-        if other or state is None or state["data"] != self.train.fingerprint:
-            what = f"the recipe's {', '.join(other)}" if other else "the images to train on"
-            raise ValueError(
-                f"{path} is of another run: {what} differ. Resume with what that run had, or "
-                "choose another folder"
-            )
-        self.model.load_state_dict(found.state)
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"]:
-            self.scaler.load_state_dict(state["scaler"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        self.epoch, self.batch = state["epoch"], state["batch"]
-        self.seconds, self.images_trained = state["seconds"], state["images_trained"]
-        self.accumulate, self.best = state["accumulate"], state["best"]
-        self.losses = list(state["losses"])
-        self.curve = [Epoch(*values) for values in state["curve"]]
-        torch.set_rng_state(state["random"][0])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random"][1], self.device)
-        precision, memory_format, compiled = state["form"]
-        self.form = replace(
-            self.form, precision=precision, memory_format=memory_format, compiled=compiled
-        )
-        self.prepare.layout = self.form.layout
-        self.model.to(memory_format=self.form.layout)
-        self.note_safe()
-
-
-def _train(run: _Run, val: ImageSet, on_step: OnStep | None) -> tuple[int, ...]:
+def _train(run: Run, val: ImageSet, on_step: OnStep | None) -> tuple[int, ...]:
     """The loop: epochs of steps, with a look at the loss, a validation, and checkpoints."""
     recipe, device = run.recipe, run.device
     answers: tuple[int, ...] = ()
     pending: list[Tensor] = []  # losses that are on the device still
     places = torch.empty(0, dtype=torch.int64)
     while run.epoch < run.epochs and not _time_is_over(run):
-        batches = _Batches(run.train, recipe, run.epoch, run.group)
+        batches = Batches(run.train, recipe, run.epoch, run.group)
         loader = DataLoader(
             batches, batch_size=None, sampler=range(run.batch, len(batches)),
             num_workers=recipe.workers, pin_memory=device.type == "cuda",
@@ -529,7 +246,7 @@ def _train(run: _Run, val: ImageSet, on_step: OnStep | None) -> tuple[int, ...]:
         saved = start
         for images, labels, draws, places in loader:
             run.set_learning()
-            pending.append(_step(run, images, labels, draws))
+            pending.append(step(run, images, labels, draws))
             run.batch += 1
             run.images_trained += len(batches.batches[run.batch - 1])
             now = time.perf_counter()
@@ -578,11 +295,11 @@ def _train(run: _Run, val: ImageSet, on_step: OnStep | None) -> tuple[int, ...]:
     return answers
 
 
-def _time_is_over(run: _Run) -> bool:
+def _time_is_over(run: Run) -> bool:
     return run.recipe.minutes is not None and run.seconds >= 60 * run.recipe.minutes
 
 
-def _look(run: _Run, pending: list[Tensor], places: Tensor) -> None:
+def _look(run: Run, pending: list[Tensor], places: Tensor) -> None:
     """Fetch the losses from the device; stop if one of the steps went wrong."""
     losses: list[float] = torch.stack(pending).tolist()
     pending.clear()
@@ -594,7 +311,7 @@ def _look(run: _Run, pending: list[Tensor], places: Tensor) -> None:
     first = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), len(losses) - 1)
     step = len(run.losses) + first + 1
     number = (step - 1) % run.batches
-    batches = _Batches(run.train, run.recipe, run.epoch, run.group)
+    batches = Batches(run.train, run.recipe, run.epoch, run.group)
     shown = ", ".join(map(str, batches.batches[number][:8].tolist()))
     of = f" of {run.steps}" if run.steps else ""
     what = (
@@ -610,112 +327,6 @@ def _look(run: _Run, pending: list[Tensor], places: Tensor) -> None:
     )
 
 
-def _step(run: _Run, images: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
-    """One training step; returns its loss, on the device.
-
-    A step whose loss or gradient is not finite changes no weight, and nor does any after it.
-    The device decides that by itself; the host learns of it when it next looks.
-    """
-    while True:
-        try:
-            loss, norm = _backward(run, images, labels, draws)
-            break
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_memory(error) or run.group.size > 1:
-                raise
-            if 2 * run.accumulate > len(images) // 2:
-                raise
-            run.accumulate *= 2
-            run.learning = -1
-            run.set_learning()
-            logger.warning(
-                "out of memory: the %d images of a step now go through in %d parts",
-                len(images),
-                run.accumulate,
-            )
-        run.optimizer.zero_grad(set_to_none=True)
-        if run.device.type == "cuda":
-            torch.cuda.empty_cache()
-    if run.scaler.is_enabled():
-        # A gradient that overflows is fp16's own business: the scaler skips the step.
-        run.bad.logical_or_(~torch.isfinite(loss))
-        run.scaler.step(run.optimizer)
-        run.scaler.update()
-    else:
-        run.bad.logical_or_(~torch.isfinite(norm) | ~torch.isfinite(loss))
-        _masked_update(run.optimizer, run.bad)
-    if run.average is not None:
-        run.average.update_parameters(run.model)
-        for theirs, mine in zip(run.average.module.buffers(), run.model.buffers(), strict=True):
-            theirs.copy_(mine)
-    run.optimizer.zero_grad(set_to_none=True)
-    return loss
-
-
-def _backward(run: _Run, images: Tensor, labels: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
-    """Forward and backward in as many parts as asked for: the loss and the gradient's length."""
-    recipe, device = run.recipe, run.device
-    draws = draws.to(device, non_blocking=True)
-    x = mirrored(images.to(device, non_blocking=True), draws[:, :2], flips=run.flips)
-    x = run.prepare(x)
-    if recipe.crop < 1:
-        x = cropped(x, draws[:, 2:], least=recipe.crop).contiguous(memory_format=run.form.layout)
-    targets = labels.to(device, non_blocking=True)
-    if recipe.mixup or recipe.cutmix:
-        one_hot = F.one_hot(targets, len(run.train.classes)).float()
-        generator = np.random.default_rng((recipe.seed, run.epoch, run.batch, run.group.rank))
-        x, targets = blended(x, one_hot, generator, mixup=recipe.mixup, cutmix=recipe.cutmix)
-    total = torch.zeros((), device=device)
-    # The mean over the images of all processes, whatever each one's share: DDP takes the mean
-    # over the processes of what each gives.
-    count = len(images) if run.group.size == 1 else _whole(run)
-    for part, wanted in zip(x.chunk(run.accumulate), targets.chunk(run.accumulate), strict=True):
-        with autocast(device, run.form.precision):
-            scores = run.net(part)
-        outputs = scores if isinstance(scores, tuple) else (scores,)
-        losses = [
-            F.cross_entropy(
-                out.float(), wanted, reduction="sum", label_smoothing=recipe.label_smoothing
-            )
-            for out in outputs
-        ]
-        loss = (losses[0] + AUXILIARY * sum(losses[1:])) / count
-        if run.scaler.is_enabled():  # which decides by the gradient: after a bad step, none counts
-            loss = loss + torch.where(run.bad > 0, torch.nan, 0.0)
-        run.scaler.scale(loss * run.group.size).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
-    run.scaler.unscale_(run.optimizer)
-    grads = [p.grad for p in run.parameters if p.grad is not None]
-    norm = nn.utils.get_total_norm(grads)
-    if recipe.clip_norm:
-        learning = [p for p in run.parameters if p.grad is not None]
-        nn.utils.clip_grads_with_norm_(learning, recipe.clip_norm, norm)
-    return total, norm
-
-
-def _whole(run: _Run) -> int:
-    """Images of the present batch in all processes."""
-    sizes = torch.arange(len(run.train)).tensor_split(run.batches)
-    return len(sizes[run.batch])
-
-
-def _masked_update(found: torch.optim.Optimizer, bad: Tensor) -> None:
-    """``optimizer.step()``, left out on the device if ``bad`` is not 0.
-
-    Fused optimizers read `found_inf`, which mixed precision's scaler was made for. Others
-    (MPS has none) have to wait for the answer.
-    """
-    if found.defaults.get("fused"):
-        found.found_inf = bad  # type: ignore[attr-defined]
-        found.step()
-    elif not bad.item():
-        found.step()
-
-
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
 def _choose_form(
     model: nn.Module, head: str, train: ImageSet, recipe: Recipe, prepare: Prepare, group: Group
 ) -> Form:
@@ -726,11 +337,11 @@ def _choose_form(
     alone = replace(recipe, head_epochs=0, unfreeze="all", ema=0.0, sync_norms=False)
     few = replace(train, images=images, labels=train.labels[: len(images)], validation=0)
 
-    def step(form: Form) -> None:
+    def lap(form: Form) -> None:
         if form not in runs:
             runs.clear()  # one copy at a time
             layout = prepare.layout
-            runs[form] = _Run(copy.deepcopy(model), head, alone, form, prepare, Group(), few)
+            runs[form] = Run(copy.deepcopy(model), head, alone, form, prepare, Group(), few)
             prepare.layout = layout
         run = runs[form]
         prepare.layout = form.layout
@@ -738,16 +349,16 @@ def _choose_form(
         run.batch = 0
         draws = torch.full((len(images), DRAWS), 0.25)
         with devices.matmul_precision(device, form.precision):
-            _step(run, few.images, few.labels, draws)
+            step(run, few.images, few.labels, draws)
         finish(device)
 
-    runs: dict[Form, _Run] = {}
+    runs: dict[Form, Run] = {}
     numbers = torch.get_rng_state()
     batches = math.ceil(len(train) / recipe.batch_size)
     form = devices.trial(
         model,
         images,
-        step,
+        lap,
         precision=recipe.precision,
         memory_format=recipe.memory_format,
         compiling=recipe.compile if group.size == 1 else "off",
@@ -782,7 +393,7 @@ def _check_group(recipe: Recipe, group: Group, images: int) -> None:
 
 
 @contextmanager
-def _signals(run: _Run) -> Iterator[None]:
+def _signals(run: Run) -> Iterator[None]:
     """While a run keeps checkpoints, SIGTERM and Ctrl-C ask it to save and stop."""
     is_main = threading.current_thread() is threading.main_thread()
     if run.folder is None or not is_main:
