@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "lineage_lab"
 
 # A module may import from its own layer's left only; a name with a dot stands for a folder's files.
 LAYERS = (
-    {"__init__", "files", "lineage", "shapes"},
+    {"__init__", "download", "files", "lineage", "shapes"},
     {"decode"},
     {"cache", "folders"},
     {"datasets"},
@@ -31,6 +31,8 @@ LAYERS = (
     {"interchange"},
     {"weights"},
     {"registry", "finetuning", "lr_finder"},
+    {"predict"},
+    {"export", "gradcam"},
     {"comparison", "experiments"},
     {"figures"},
     {"cli"},
@@ -46,7 +48,7 @@ KEPT_IN: dict[str, set[str]] = {
 # Third parties that are imported in functions only: whoever doesn't need them doesn't wait.
 IN_FUNCTIONS = {"torchvision"}
 NO_MODELS = {"anatomy", "data", "device", "finetuning", "heads", "optim", "recipe", "training"}
-NO_TORCH = {"lineage", "recipe", "cli", "__init__", "__main__"}
+NO_TORCH = {"download", "lineage", "recipe", "cli", "__init__", "__main__"}
 
 
 def sources() -> dict[str, str]:
