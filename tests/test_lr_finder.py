@@ -54,3 +54,14 @@ def test_a_range_that_is_none_is_refused() -> None:
     train, _ = split(load("digits", size=32), seed=0, limit=200)
     with pytest.raises(ValueError, match="needs 0 < lowest < highest"):
         lr_find(create_model("lenet5_modern"), train, RECIPE, **GREY, lowest=1.0, highest=0.1)
+
+
+def test_the_picture_marks_the_rate_and_says_the_same_in_words(curve: RateCurve) -> None:
+    import xml.etree.ElementTree as ElementTree
+
+    from lineage_lab.figures.rates import rate_curve
+
+    svg = rate_curve(curve)
+    ElementTree.fromstring(svg)
+    assert f"falls fastest: {curve.steepest:.1e}" in svg
+    assert f"falls fastest at a rate of {curve.steepest:.1e}" in svg

@@ -2,7 +2,7 @@
 
 L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017,
 arXiv:1506.01186, section 3.3. Neighbours: `lineage_lab.training` has the step, the command
-``lineage-lab lr-find`` prints the curve, `lineage_lab.figures.curves` draws it.
+``lineage-lab lr-find`` prints the curve, `lineage_lab.figures.rates` draws it.
 """
 
 import copy

@@ -24,7 +24,7 @@ from torch.utils.data import Dataset
 
 from lineage_lab import checkpoint
 from lineage_lab.augment import blended, cropped, mirrored, uniform
-from lineage_lab.data import ImageSet
+from lineage_lab.data import ImageSet, Preprocessing
 from lineage_lab.device import Form, autocast
 from lineage_lab.distributed import Group
 from lineage_lab.optim import batch_norms, factor, optimizer, parts
@@ -64,9 +64,11 @@ class Prepare:
 
     Attributes:
         layout: The memory format of what it gives.
+        mean_and_std: As they were given.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
+        self.mean_and_std = (tuple(mean), tuple(std))
         self.mean = 255 * torch.tensor(mean, device=device).view(1, -1, 1, 1)
         self.scale = 1 / (255 * torch.tensor(std, device=device).view(1, -1, 1, 1))
         self.device = device
@@ -228,16 +230,19 @@ class Run:
         if self.folder is None or not self.group.leads:
             return None
         path = Path(self.folder) / ("best.ckpt" if best else "last.ckpt")
-        side = self.train.images.shape[-1]
-        mean = (self.prepare.mean / 255).flatten().tolist()
-        std = (1 / (255 * self.prepare.scale)).flatten().tolist()
+        preprocessing = Preprocessing(
+            size=self.train.images.shape[-1],
+            mean=self.prepare.mean_and_std[0],
+            std=self.prepare.mean_and_std[1],
+            channels=self.train.images.shape[1],
+        )
         metrics = {"val_accuracy": self.curve[-1].val_accuracy if self.curve else None}
         checkpoint.save(
             path,
             checkpoint.Checkpoint(
                 model=self.name or type(self.model).__name__,
                 classes=tuple(self.train.classes),
-                preprocessing={"size": side, "mean": mean, "std": std, "channels": len(mean)},
+                preprocessing=preprocessing.to_dict(),
                 recipe=self.recipe.to_dict(),
                 state=self.kept.state_dict() if best else self.model.state_dict(),
                 training=None if best else self.state(),

@@ -1,0 +1,81 @@
+"""What a fine-tune starts from: a network by its name, its weights, and how images are normalised.
+
+Neighbours: `lineage_lab.comparison` starts each of its runs here, the command ``lineage-lab
+finetune`` its one; `lineage_lab.registry` builds the network, `lineage_lab.weights` finds the file.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from lineage_lab import registry
+from lineage_lab import weights as published
+
+__all__ = ["StartingPoint", "starting_point"]
+
+HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartingPoint:
+    """A network before its fine-tune.
+
+    Attributes:
+        entry: The network.
+        weights: Their name, or ``None`` for random ones.
+        file: Where they come from, in words; empty if random.
+        sha256: Of the file (of timm's: of the tensors); empty if random.
+        mean: Of each channel, which the weights were trained with; pixels from 0 to 1.
+        std: Likewise.
+    """
+
+    entry: registry.Entry
+    weights: str | None
+    file: str
+    sha256: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def model(self, classes: int, *, seed: int) -> nn.Module:
+        """The network with a new head, whose first weights the seed decides."""
+        torch.manual_seed(seed)
+        return registry.create_model(self.entry.name, num_classes=classes, weights=self.weights)
+
+
+def starting_point(name: str, *, random: bool = False) -> StartingPoint:
+    """Find a network and its ImageNet weights.
+
+    Args:
+        name: Of `lineage_lab.list_models`, or ``timm/NAME``.
+        random: Start from random weights.
+
+    Raises:
+        ValueError: There is no such network, or it has no such weights.
+        WeightsUnavailable: The weights can't be had; the message says what to do.
+    """
+    entry = registry.entry(name)
+    mean, std = entry.mean or HALF, entry.std or HALF
+    if entry.input_size[0] == 1:
+        mean, std = (0.1 / 1.275,), (1 / 1.275,)  # LeNet-5's -0.1 … 1.175
+    file = sha256 = ""
+    weights = None if random else "imagenet"
+    if weights and name.startswith("timm/"):
+        file, sha256 = name, _digest(registry.create_model(name, weights=weights))
+    elif weights:
+        found = published.find(name, weights)
+        with published.locate(found).open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        file = f"{found.filename} ({found.package or 'torchvision'})"
+        mean, std = found.mean, found.std
+    return StartingPoint(entry=entry, weights=weights, file=file, sha256=sha256, mean=mean, std=std)
+
+
+def _digest(model: nn.Module) -> str:
+    """SHA-256 over all tensors with their names, where no file is known."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
