@@ -1,49 +1,240 @@
-"""The head swap, on networks of torchvision and timm."""
+"""The head swap, on every classifier of torchvision and of timm, and on ours.
+
+The oracle for shapes is not ours: each library's own way to another number of classes.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable
 
 import pytest
 import timm
 import torch
 import torchvision.models as tvm
-from torch import nn
+from torch import Tensor, nn
 
-from lineage_lab import create_model, replace_head
+from lineage_lab import create_model, list_models, replace_head
 from lineage_lab.heads import find_head
 
-TORCHVISION = ("resnet50", "convnext_tiny", "efficientnet_b0", "vit_b_16", "vgg16", "alexnet",
-               "squeezenet1_0", "densenet121", "swin_t", "mobilenet_v3_small")  # fmt: skip
-TIMM = ("resnet18", "convnext_atto", "vit_tiny_patch16_224", "efficientnet_b0", "mixer_s16_224")
+# Their networks, by the module of torchvision that makes them.
+SORTS = ("torchvision.models", "torchvision.models.quantization", "torchvision.models.video")
+CLASSIFIERS = [
+    name
+    for name in tvm.list_models()
+    if tvm.get_model_builder(name).__module__.rpartition(".")[0] in SORTS
+]
+OTHERS = sorted(set(tvm.list_models()) - set(CLASSIFIERS))
+# timm's reset_classifier drops the distillation heads of these, which ours keeps.
+FORGETFUL = ("RepVit", "IFormer")
 
 
-def check(model: nn.Module, shape: tuple[int, ...] = (2, 3, 224, 224)) -> None:
-    path, old = find_head(model)
-    body = {n: p for n, p in model.named_parameters() if not n.startswith(path + ".")}
-    assert replace_head(model, 5) is model
-    assert all(p is body[n] for n, p in model.named_parameters() if n in body)
-    new = model.get_submodule(path)
-    assert (new.bias is None) == (old.bias is None)
-    assert (new.weight.dtype, new.weight.device) == (old.weight.dtype, old.weight.device)
-    assert model.eval()(torch.empty(*shape, device="meta")).shape == (2, 5)
+@pytest.fixture
+def no_first_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing weights on the meta device draws nothing, slowly."""
+    for name in ("normal_", "uniform_", "erfinv_", "mul_", "add_", "sub_",
+                 "div_", "clamp_", "fill_", "zero_", "copy_"):  # fmt: skip
+        monkeypatch.setattr(torch.Tensor, name, lambda self, *args, **kwargs: self)
+    monkeypatch.setattr(nn.init, "dirac_", lambda tensor, *args, **kwargs: tensor)
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_torchvisions_networks(name: str) -> None:
+def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+def swap(model: nn.Module, num_classes: int = 5) -> None:
+    """Replaces the head, and holds the rest to be the very same tensors as before."""
+    before = dict(model.named_parameters()) | dict(model.named_buffers())
+    assert replace_head(model, num_classes) is model
+    after = dict(model.named_parameters()) | dict(model.named_buffers())
+    assert after.keys() == before.keys()  # a bias where there was one, and only there
+    path, layer = find_head(model)
+    assert layer.weight.shape[0] == num_classes
+    changed = {name.rpartition(".")[0] for name in after if after[name] is not before[name]}
+    assert path in changed
+    for name in changed:
+        was, new = before[f"{name}.weight"], after[f"{name}.weight"]
+        assert (new.shape[0], new.shape[1:]) == (num_classes, was.shape[1:])
+        assert (new.dtype, new.device) == (was.dtype, was.device)
+
+
+def in_torchvision(name: str, **options: object) -> nn.Module:
+    # RegNet counts with tensors while it is built, so it can't be built on the meta device.
+    with torch.device("cpu" if name.startswith("regnet") else "meta"):
+        return tvm.get_model(name, weights=None, **options)
+
+
+@pytest.mark.usefixtures("no_first_weights")
+@pytest.mark.filterwarnings("ignore")
+def test_every_classifier_of_torchvision_becomes_what_it_is_when_built_so() -> None:
+    assert len(CLASSIFIERS) >= 101
+    for name in CLASSIFIERS:
+        model = in_torchvision(name)
+        swap(model)
+        assert shapes(model) == shapes(in_torchvision(name, num_classes=5)), name
+        assert getattr(model, "num_classes", 5) == 5, name
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_finds_or_segments_things_is_refused(name: str) -> None:
+    options = {} if name.startswith("raft") else {"weights_backbone": None}
+    with pytest.raises(ValueError, match="is no image classifier"):
+        replace_head(in_torchvision(name, **options), 5)
+
+
+@pytest.mark.usefixtures("no_first_weights")
+@pytest.mark.filterwarnings("ignore")
+def test_every_network_of_timm_becomes_what_timm_makes_of_it_or_says_that_it_has_no_head() -> None:
     with torch.device("meta"):
-        check(getattr(tvm, name)())
+        for name in timm.list_models():
+            model = timm.create_model(name)
+            if not model.num_classes:
+                with pytest.raises(ValueError, match="has no head: it was built to give features"):
+                    replace_head(model, 5)
+                continue
+            swap(model)
+            assert model.num_classes == 5, name
+            found = shapes(model)
+            model.reset_classifier(5)
+            if type(model).__name__ in FORGETFUL:
+                model = timm.create_model(name, num_classes=5)
+            assert found == shapes(model), name
 
 
-@pytest.mark.parametrize("name", TIMM)
-def test_timms_networks(name: str) -> None:
+@pytest.mark.usefixtures("no_first_weights")
+@pytest.mark.filterwarnings("ignore")
+def test_timms_networks_without_a_head_take_one_when_built_or_say_that_they_never_do() -> None:
+    never = set()
     with torch.device("meta"):
-        check(timm.create_model(name))
+        for name in timm.list_models():
+            if timm.get_pretrained_cfg(name).num_classes:
+                continue
+            model = timm.create_model(name, num_classes=7)
+            if hasattr(model, "reset_classifier"):
+                swap(model)
+            else:
+                never.add(name)
+                with pytest.raises(ValueError, match="no form of this encoder with a head"):
+                    replace_head(model, 5)
+    assert all(name.endswith("_enc") for name in never)
 
 
-def test_dtype_is_kept_and_bias_stays_absent() -> None:
+@pytest.mark.parametrize("name", [n for n in list_models() if n != "lenet5"])
+def test_ours_become_what_they_are_when_built_so(name: str) -> None:
+    with torch.device("meta"):
+        model = create_model(name)
+        swap(model)
+        assert shapes(model) == shapes(create_model(name, num_classes=5))
+
+
+SAMPLE = {
+    "resnet18": lambda: tvm.resnet18(),
+    "squeezenet1_1": lambda: tvm.squeezenet1_1(),
+    "mobilenet_v3_small": lambda: tvm.mobilenet_v3_small(),
+    "shufflenet_v2_x0_5": lambda: tvm.shufflenet_v2_x0_5(),
+    "googlenet": lambda: tvm.googlenet(init_weights=False),
+    "regnet_y_400mf": lambda: tvm.regnet_y_400mf(),
+    "timm/resnet10t": lambda: timm.create_model("resnet10t"),
+    "timm/convnext_atto": lambda: timm.create_model("convnext_atto"),
+    "timm/deit_tiny_distilled": lambda: timm.create_model(
+        "deit_tiny_distilled_patch16_224", depth=2
+    ),
+    "timm/levit_128s": lambda: timm.create_model("levit_128s"),
+    "timm/repvit_m0_9": lambda: timm.create_model("repvit_m0_9"),
+    "timm/efficientvit_b0": lambda: timm.create_model("efficientvit_b0"),
+    "timm/resnetv2_18 (1×1 convolution)": lambda: timm.create_model("resnetv2_18"),
+    "timm/dinov2 with a head": lambda: timm.create_model(
+        "vit_small_patch14_dinov2", num_classes=9, img_size=224, depth=2
+    ),
+    "googlenet_paper": lambda: create_model("googlenet_paper"),
+}
+
+
+@pytest.mark.parametrize("build", SAMPLE.values(), ids=SAMPLE)
+def test_after_the_swap_the_network_runs_and_each_head_learns(
+    build: Callable[[], nn.Module],
+) -> None:
+    model = build()
+    before = {id(p) for p in model.parameters()}
+    replace_head(model, 5)
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    assert model.eval()(images[:1]).shape == (1, 5)
+    scores = model.train()(images)
+    outputs = [scores] if isinstance(scores, Tensor) else list(scores)
+    assert {tuple(output.shape) for output in outputs} == {(2, 5)}
+    sum(output.square().mean() for output in outputs).backward()  # type: ignore[union-attr]
+    new = [p for p in model.parameters() if id(p) not in before]
+    assert len(new) >= 1
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in new)
+
+
+def test_inceptions_and_googlenets_auxiliary_classifiers_get_the_new_classes() -> None:
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchvision's, of a change of its first weights
+        inception = replace_head(tvm.inception_v3(), 5)
+        googlenet = replace_head(tvm.googlenet(), 5)
+        paper = replace_head(create_model("googlenet_paper"), 5)
+    assert inception.AuxLogits.fc.out_features == 5
+    assert (googlenet.aux1.fc2.out_features, googlenet.aux2.fc2.out_features) == (5, 5)
+    assert (paper.auxiliary_4a.head.out_features, paper.auxiliary_4d.head.out_features) == (5, 5)
+
+
+def test_dtype_mode_and_a_missing_bias_are_kept() -> None:
     model = nn.Sequential()
     model.fc = nn.Linear(8, 10, bias=False, dtype=torch.bfloat16)
-    replace_head(model, 3)
+    replace_head(model.eval(), 3)
     assert model.fc.bias is None
     assert model.fc.weight.dtype == torch.bfloat16
     assert model.fc.weight.shape == (3, 8)
+    assert not model.fc.training
+
+
+def small() -> nn.Module:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU())
+    model.add_module("fc", nn.Linear(8, 10))
+    return model
+
+
+def test_a_compiled_network_gives_the_new_scores_at_the_next_call() -> None:
+    inner = small()
+    model = torch.compile(inner, backend="eager")
+    images = torch.randn(2, 3, 2, 2)
+    assert model(images).shape == (2, 10)
+    assert replace_head(model, 5) is model
+    assert torch.equal(model(images), inner(images))
+    assert model(images).shape == (2, 5)
+    in_place = small()
+    in_place.compile(backend="eager")
+    assert in_place(images).shape == (2, 10)
+    assert replace_head(in_place, 5)(images).shape == (2, 5)
+
+
+def test_dataparallel_is_looked_through() -> None:
+    model = nn.DataParallel(small())
+    path, _ = find_head(replace_head(model, 5))
+    assert path == "fc"
+    assert model(torch.randn(2, 3, 2, 2)).shape == (2, 5)
+
+
+def test_distributed_data_parallel_is_refused_with_the_order_that_works() -> None:
+    torch.distributed.init_process_group(
+        "gloo", store=torch.distributed.HashStore(), rank=0, world_size=1
+    )
+    try:
+        model = nn.parallel.DistributedDataParallel(small())
+        with pytest.raises(TypeError, match=r"DistributedDataParallel .* replace the head first"):
+            replace_head(model, 5)
+        # A head that is swapped behind its back would never be averaged over the processes.
+        assert model.module.fc.out_features == 10
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_a_copy_of_the_network_keeps_its_own_head() -> None:
+    model = small()
+    other = copy.deepcopy(model)
+    replace_head(model, 5)
+    assert find_head(other)[1].weight.shape[0] == 10
 
 
 def test_no_head_is_an_error_that_names_the_candidates() -> None:

@@ -1,7 +1,8 @@
 """Names for the networks: ``create_model("resnet50")``.
 
-A row gives a name its builder, its input and its weights. Neighbours: `lineage_lab.models`
-holds the networks; `lineage_lab.weights` brings the weights.
+A row gives a name its builder, its input and its weights. ``timm/NAME`` is a row made when it
+is asked for: timm, which is optional, builds that network and loads its weights. Neighbours:
+`lineage_lab.models` holds our networks; `lineage_lab.weights` brings their weights.
 """
 
 import logging
@@ -9,12 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from torch import nn
+from torch import hub, nn
 
 from lineage_lab import weights as published
-from lineage_lab.heads import replace_head
+from lineage_lab.heads import find_head, replace_head
 from lineage_lab.models import (
     alexnet,
     convnext,
@@ -31,18 +35,24 @@ __all__ = ["Entry", "create_model", "entry", "list_models"]
 
 logger = logging.getLogger(__name__)
 
+TIMM = "timm/"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One row.
 
     Attributes:
-        name: What `create_model` takes; torchvision's name where torchvision has the network.
-        family: The lineage's name for it, such as ``efficientnet``.
+        name: What `create_model` takes; torchvision's name where torchvision has the network,
+            or ``timm/`` and timm's.
+        family: The lineage's name for it, such as ``efficientnet``; ``timm`` for timm's.
         input_size: Channels, height and width that the published weights were trained for.
-        num_classes: Of the published network.
+        num_classes: Of the published network; 0 if it has no head (some of timm's).
         build: Makes the network with first weights; takes ``num_classes``.
         note: In a few words, what it is.
+        mean: Of each channel, pixels 0 to 1, that the published weights were trained with:
+            given for timm's networks; ``None`` for ours, whose `weights` carry it.
+        std: Likewise.
     """
 
     name: str
@@ -51,10 +61,12 @@ class Entry:
     num_classes: int
     build: Callable[..., nn.Module]
     note: str
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
     @property
     def weights(self) -> tuple[published.WeightsEntry, ...]:
-        """The published weights of this network."""
+        """The published weights of this network, if it is ours: timm keeps its own."""
         return tuple(w for w in published.WEIGHTS if w.model == self.name)
 
 
@@ -184,9 +196,17 @@ _ENTRIES = _rows()
 def entry(name: str) -> Entry:
     """The row of a name.
 
+    Args:
+        name: One of `list_models`, or ``timm/NAME`` with a name of timm's, such as
+            ``timm/resnet18`` or, for one of several published weights, its tag too:
+            ``timm/resnet18.a1_in1k``.
+
     Raises:
         ValueError: There is no such name; the message offers the nearest.
+        ModuleNotFoundError: The name is timm's, and timm is not installed.
     """
+    if name.startswith(TIMM):
+        return _timm_entry(name)
     if name in _ENTRIES:
         return _ENTRIES[name]
     near = get_close_matches(name, _ENTRIES, n=3, cutoff=0.4)
@@ -194,8 +214,73 @@ def entry(name: str) -> Entry:
     raise ValueError(f"no network is called {name!r}: {hint}")
 
 
+def _timm() -> Any:
+    try:
+        return import_module("timm")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "names that begin with timm/ need the package timm. Install it with: pip install timm"
+        ) from error
+
+
+def _timm_entry(name: str) -> Entry:
+    timm = _timm()
+    theirs = name.removeprefix(TIMM)
+    try:
+        config = timm.get_pretrained_cfg(theirs, allow_unregistered=False)
+    except RuntimeError:
+        near = get_close_matches(theirs, [*timm.list_models(), *timm.list_pretrained()], n=3)
+        hint = f"did you mean {' or '.join(TIMM + n for n in near)}? " if near else ""
+        raise ValueError(
+            f"timm has no network called {theirs!r}: {hint}timm.list_models() gives all names"
+        ) from None
+    return Entry(
+        name=name,
+        family="timm",
+        input_size=tuple(config.input_size),
+        num_classes=config.num_classes,
+        build=partial(_build_timm, theirs),
+        note="timm's",
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+    )
+
+
+def _build_timm(name: str, *, num_classes: int, pretrained: bool = False) -> nn.Module:
+    """The network as timm makes it, but surely with a head."""
+    timm = _timm()
+    config = timm.get_pretrained_cfg(name)
+    if pretrained and not config.has_weights:
+        raise ValueError(f"timm has no published weights for {name}")
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=num_classes)
+    except OSError as error:  # the hub's errors are of this kind
+        if not pretrained:
+            raise
+        source = config.hf_hub_id or config.url
+        if config.hf_hub_id:
+            cache = Path(import_module("huggingface_hub").constants.HF_HUB_CACHE)
+            path = cache / f"models--{source.replace('/', '--')}"
+            advice = f"run `hf download {source}` on a machine with network, and copy the folder to"
+        else:
+            path = Path(hub.get_dir()) / "checkpoints" / Path(source).name
+            advice = "fetch that file on a machine with network, and copy it to"
+        raise published.WeightsUnavailable(
+            f"The weights of {TIMM}{name} can't be had.\n"
+            f"  tried: {source}\n"
+            f"  which gave: {error}\n"
+            f"  If there is no network here, {advice} {path}",
+            url=source,
+            path=path,
+        ) from error
+    find_head(model)
+    return model
+
+
 def list_models(family: str | None = None) -> tuple[str, ...]:
-    """The names that `create_model` takes.
+    """The names of our networks.
+
+    `create_model` takes ``timm/NAME`` too, for each name that ``timm.list_models()`` gives.
 
     Args:
         family: Only those of this family.
@@ -219,20 +304,23 @@ def create_model(
     """Build a network by its name.
 
     Args:
-        name: One of `list_models`.
+        name: One of `list_models`, or ``timm/NAME``: see `entry`.
         num_classes: Scores to give; ``None`` for as many as the published network has (1000
             on ImageNet, 10 for LeNet-5).
         weights: ``None`` for first weights drawn at random, ``"imagenet"`` for the best that
             are published for this network, ``"imagenet-v1"`` for the first that were. With
             another number of classes the body is loaded, the head is new, and the log says so.
+            For timm's, ``"imagenet"`` means the weights that timm has for the name, whatever
+            images they learnt from; timm finds them, and checks no hash.
 
     Returns:
         The network, in ``train`` mode, on the CPU.
 
     Raises:
         ValueError: Unknown name or weights, or ``num_classes`` below 1; the message offers
-            what there is.
+            what there is. Or an encoder of timm's that takes no head.
         WeightsUnavailable: The weights can't be had; the message says what to do.
+        ModuleNotFoundError: The name is timm's, and timm is not installed.
 
     Examples:
         >>> model = create_model("efficientnet_lite0", num_classes=2)
@@ -241,11 +329,22 @@ def create_model(
     """
     row = entry(name)
     classes = row.num_classes if num_classes is None else num_classes
+    if num_classes is None and not classes:
+        raise ValueError(f"{name} has no head of its own: say how many classes, num_classes=…")
     if classes < 1:
         raise ValueError(f"num_classes must be 1 or more, not {classes}")
     if weights is None:
         return row.build(num_classes=classes)
-    model = published.load(row.build(num_classes=row.num_classes), published.find(name, weights))
+    if name.startswith(TIMM):
+        if weights != "imagenet":
+            raise ValueError(
+                f"{name} has no weights named {weights!r}: timm's are 'imagenet'; a tag in the "
+                "name, as in timm/resnet18.a1_in1k, chooses among several"
+            )
+        model = row.build(num_classes=row.num_classes or classes, pretrained=True)
+    else:
+        model = row.build(num_classes=row.num_classes)
+        published.load(model, published.find(name, weights))
     if classes != row.num_classes:
         logger.warning(
             "%s: the body has the weights %r; the head, %d classes in place of %d, is new",
