@@ -98,6 +98,24 @@ def test_the_table_is_narrow_and_complete(result: Comparison) -> None:
     assert "Weights: a.pth (a package); b.pth (a package). Images: CC0." in lines[-1]
 
 
+def test_of_many_pairs_only_those_that_differ_are_told(result: Comparison) -> None:
+    wrong = tuple(tuple((t + 1) % 3 for t in truth) for truth in TRUTHS)
+    runs = [run(i, TRUTHS[i]) for i in range(2)] * 3
+    right, bad = row("right", *runs), row("bad", *[run(i, wrong[i]) for i in range(2)] * 3)
+    found = replace(result, rows=(right, replace(right, name="too"), bad, replace(bad, name="2")))
+    told = found.words
+    assert [words.split(" by ")[0] for words in told[:-1]] == [
+        "right is better than bad",
+        "right is better than 2",
+        "too is better than bad",
+        "too is better than 2",
+    ]
+    assert told[-1] == "For the other 2 pairs of networks no difference is shown."
+    alike = replace(found, rows=tuple(replace(right, name=name) for name in "abcd"))
+    assert alike.words == ("For all 6 pairs of networks no difference is shown.",)
+    assert len(result.words) == 1
+
+
 def test_energy_has_a_column_where_a_gpu_tells_it(result: Comparison) -> None:
     assert "energy" not in result.cells()[0]
     a, b = result.rows

@@ -34,6 +34,7 @@ __all__ = ["ClassResult", "Comparison", "Row", "Run", "read_run", "to_text"]
 
 RANDOM = "random weights, not pretrained"
 SCHEMA = 2
+FEW_PAIRS = 3  # so many are each told, shown or not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +245,18 @@ class Comparison:
             drawn_by_seed=self.data["drawn_by_seed"],
         )
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the differences are worth, a sentence each; of many pairs only those shown."""
+        found = self.differences
+        if len(found) <= FEW_PAIRS:
+            return tuple(one.words for one in found)
+        shown = tuple(one.words for one in found if one.is_shown)
+        if len(shown) == len(found):
+            return shown
+        rest = f"the other {len(found) - len(shown)}" if shown else f"all {len(found)}"
+        return (*shown, f"For {rest} pairs of networks no difference is shown.")
+
     def confusion(self, row: Row) -> tuple[tuple[int, ...], ...]:
         """How many images of each class (a line) got each answer (a column), over all seeds."""
         number = len(self.data["classes"])
@@ -280,7 +293,7 @@ class Comparison:
         head, *body = self.cells()
         rule = ("---", *("--:",) * (len(head) - 2), "---")
         table = "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *body))
-        words = "".join(f"- {found.words}\n" for found in self.differences)
+        words = "".join(f"- {sentence}\n" for sentence in self.words)
         return f"{self.caption}\n\n{table}\n\n{words}{words and chr(10)}{self.footnote}\n"
 
     def to_json(self) -> str:
