@@ -12,7 +12,7 @@ import pytest
 from lineage_lab import compare
 from lineage_lab import weights as published
 from lineage_lab.comparison import Comparison
-from lineage_lab.data import ImageSet
+from lineage_lab.data import ImageSet, load
 from lineage_lab.finetuning import History
 from lineage_lab.recipe import Recipe, recipe_for
 from lineage_lab.training import Epoch
@@ -153,6 +153,21 @@ def test_each_family_has_its_own_recipe_unless_one_is_given(routine: Routine) ->
     assert "recipe" not in one.caption
 
 
+def test_a_network_of_timm_is_compared_with_its_own_preprocessing(routine: Routine) -> None:
+    pytest.importorskip("timm")
+    found = compare(["timm/resnet18.a1_in1k"], "digits", FAST, 1, limit=40, random_weights=True)
+    assert found.rows[0].name == "timm/resnet18.a1_in1k"
+    assert routine.told[0]["mean"] == (0.485, 0.456, 0.406)
+
+
+def test_our_networks_have_their_weights_preprocessing(routine: Routine) -> None:
+    compare(["efficientnet_lite0"], "digits", FAST, 1, limit=40)
+    assert (routine.told[0]["mean"], routine.told[0]["std"]) == ((0.5,) * 3, (0.5,) * 3)
+    compare(["lenet5_modern"], recipe=FAST, seeds=1, **LENETS)
+    paper = (0 - routine.told[1]["mean"][0]) / routine.told[1]["std"][0]
+    assert paper == pytest.approx(-0.1)  # what LeNet-5's paper gives to white
+
+
 def test_a_budget_of_minutes_is_said(routine: Routine) -> None:
     found = compare(["lenet5_modern"], recipe=replace(FAST, minutes=2.5), **LENETS)
     assert ", 2.5 minute(s), 3 seeds" in found.caption
@@ -171,8 +186,6 @@ def test_two_networks_meet_the_same_images_and_get_a_word_on_their_difference(
 def test_a_folder_with_its_own_validation_part_is_said_to_be_so(
     routine: Routine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lineage_lab.data import load
-
     own = replace(load("digits", size=32), validation=2500)
     order = list(range(0, 5000, 2)) + list(range(1, 5000, 2))  # each class in both parts
     own = replace(own, images=own.images[order], labels=own.labels[order], pixels="")
@@ -290,6 +303,19 @@ def test_a_folder_that_cannot_be_made_stops_it_before_anything_is_trained(
     (tmp_path / "runs").write_text("a file in its place")
     with pytest.raises(FileExistsError):
         compare(["lenet5_modern"], recipe=FAST, out=tmp_path, **LENETS)
+    assert routine.recipes == []
+
+
+def test_colour_for_a_grey_network_stops_it_before_anything_is_trained(
+    routine: Routine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def colourful(*_: object, size: int) -> ImageSet:
+        grey = load("digits", size=size)
+        return replace(grey, images=grey.images.expand(-1, 3, -1, -1))
+
+    monkeypatch.setattr("lineage_lab.comparison.load", colourful)
+    with pytest.raises(ValueError, match="lenet5_modern takes grey images, but digits is in"):
+        compare(["resnet20_cifar", "lenet5_modern"], recipe=FAST, **LENETS)
     assert routine.recipes == []
 
 

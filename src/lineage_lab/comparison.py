@@ -12,12 +12,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
+from typing import Any
 
 from lineage_lab import registry
-from lineage_lab import weights as published
 from lineage_lab.anatomy import describe
 from lineage_lab.data import ImageSet, load, split
 from lineage_lab.files import write_whole
@@ -25,6 +22,7 @@ from lineage_lab.finetuning import History, finetune
 from lineage_lab.provenance import provenance
 from lineage_lab.recipe import Recipe, recipe_for
 from lineage_lab.results import RANDOM, SCHEMA, Comparison, Row, Run, read_run, to_text
+from lineage_lab.starting import StartingPoint, starting_point
 
 __all__ = ["Comparison", "Row", "Run", "compare"]
 
@@ -88,32 +86,30 @@ def compare(
     folder = None if out is None else Path(out) / "runs"
     if folder:
         folder.mkdir(parents=True, exist_ok=True)  # found out now, not after the first run
-    entries = [registry.entry(name) for name in names]
-    recipes = [replace(recipe or recipe_for(entry.family), **changes) for entry in entries]
-    started = [_weights(entry, random_weights) for entry in entries]
+    starts = [starting_point(name, random=random_weights) for name in names]
+    recipes = [replace(recipe or recipe_for(s.entry.family), **changes) for s in starts]
+    sets = [_images(data, start.entry) for start in starts]
     rows: list[Row] = []
     summary: dict[str, Any] = {}
-    for entry, own, weights in zip(entries, recipes, started, strict=True):
-        images = load(data, size=entry.input_size[-1])
-        if entry.input_size[0] == 1 and images.images.shape[1] != 1:
-            raise ValueError(f"{entry.name} takes grey images, but {images.name} is in colour")
+    for start, own, images in zip(starts, recipes, sets, strict=True):
+        entry = start.entry
         fingerprint = images.fingerprint
         runs = []
         for seed in chosen:
             train, val = split(images, seed=seed, limit=limit)
-            key = _key(entry.name, weights, replace(own, seed=seed), fingerprint, limit)
+            key = _key(start, replace(own, seed=seed), fingerprint, limit)
             file = folder and folder / _file(key)
             if file and resume and file.is_file():
                 runs.append(_kept(file, key))
                 logger.warning("%s, seed %d: taken from %s", entry.name, seed, file)
                 continue
             unfinished = file and file.with_suffix(".unfinished")
-            run = _run(entry, weights, train, val, replace(own, seed=seed),
+            run = _run(start, train, val, replace(own, seed=seed),
                        folder=unfinished, resume=resume, on_step=on_step)  # fmt: skip
             runs.append(run)
             if file and unfinished:
                 write_whole(file, to_text({"schema": SCHEMA, "key": key, "run": asdict(run)}))
-                shutil.rmtree(unfinished)
+                shutil.rmtree(unfinished, ignore_errors=True)
         summary = summary or {
             "name": images.name,
             "licence": images.licence,
@@ -122,13 +118,14 @@ def compare(
             "val": len(val),
             "drawn_by_seed": not images.validation or limit is not None,
         }
-        anatomy = describe(_model(entry, len(images.classes), None), entry.input_size)
+        model = registry.create_model(entry.name, num_classes=len(images.classes))
+        anatomy = describe(model, entry.input_size)
         rows.append(
             Row(
                 name=entry.name,
-                weights=weights.name or RANDOM,
-                weights_file=weights.file,
-                sha256=weights.sha256,
+                weights=start.weights or RANDOM,
+                weights_file=start.file,
+                sha256=start.sha256,
                 parameters=anatomy.parameters,
                 macs=anatomy.macs,
                 input_size=entry.input_size,
@@ -140,50 +137,15 @@ def compare(
     return Comparison(rows=tuple(rows), data=summary, limit=limit)
 
 
-class _Weights(NamedTuple):
-    """What a network starts from, and how its images are normalised."""
-
-    name: str | None
-    file: str
-    sha256: str
-    normal: dict[str, Sequence[float]]
-
-
-def _weights(entry: registry.Entry, random: bool) -> _Weights:
-    normal: dict[str, Any] = {}
-    of_timm = entry.name.startswith("timm/")
-    if of_timm:
-        normal = {"mean": entry.mean, "std": entry.std}
-    elif entry.input_size[0] == 1:
-        normal = {"mean": (0.1 / 1.275,), "std": (1 / 1.275,)}  # LeNet-5's -0.1 … 1.175
-    if random:
-        return _Weights(None, "", "", normal)
-    if of_timm:
-        model = registry.create_model(entry.name, weights="imagenet")
-        return _Weights("imagenet", entry.name, _digest(model), normal)
-    found = published.find(entry.name, "imagenet")
-    with published.locate(found).open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    source = f"{found.filename} ({found.package or 'torchvision'})"
-    return _Weights(found.name, source, sha256, {"mean": found.mean, "std": found.std})
-
-
-def _digest(model: torch.nn.Module) -> str:
-    """SHA-256 over all tensors with their names, where no file is known."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy().data)
-    return digest.hexdigest()
-
-
-def _model(entry: registry.Entry, classes: int, weights: str | None) -> torch.nn.Module:
-    return registry.create_model(entry.name, num_classes=classes, weights=weights)
+def _images(data: str | Path, entry: registry.Entry) -> ImageSet:
+    images = load(data, size=entry.input_size[-1])
+    if entry.input_size[0] == 1 and images.images.shape[1] != 1:
+        raise ValueError(f"{entry.name} takes grey images, but {images.name} is in colour")
+    return images
 
 
 def _run(
-    entry: registry.Entry,
-    weights: _Weights,
+    start: StartingPoint,
     train: ImageSet,
     val: ImageSet,
     recipe: Recipe,
@@ -194,20 +156,19 @@ def _run(
 ) -> Run:
     def report(step: int, steps: int, loss: float) -> None:
         if on_step:
-            on_step(entry.name, recipe.seed, step, steps, loss)
+            on_step(start.entry.name, recipe.seed, step, steps, loss)
 
-    torch.manual_seed(recipe.seed)
-    model = _model(entry, len(train.classes), weights.name)
     history = finetune(
-        model,
+        start.model(len(train.classes), seed=recipe.seed),
         train,
         val,
         recipe,
-        name=entry.name,
+        mean=start.mean,
+        std=start.std,
+        name=start.entry.name,
         folder=folder,
         resume=resume,
         on_step=report,
-        **weights.normal,
     )
     return _recorded(history, recipe.seed, val)
 
@@ -242,14 +203,14 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def _key(
-    name: str, weights: _Weights, recipe: Recipe, fingerprint: str, limit: int | None
+    start: StartingPoint, recipe: Recipe, fingerprint: str, limit: int | None
 ) -> dict[str, Any]:
     """What decides a run's result; two runs with the same key can stand for each other."""
-    here = provenance()
+    here, name = provenance(), start.entry.name
     packages = ("torch", "lineage_lab", *(("timm",) if name.startswith("timm/") else ()))
     return {
         "name": name,
-        "weights": weights.sha256 or RANDOM,
+        "weights": start.sha256 or RANDOM,
         "images": fingerprint,
         "limit": limit,
         "seed": recipe.seed,
