@@ -9,6 +9,7 @@ import hashlib
 import http.server
 import io
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -224,16 +225,44 @@ def test_without_a_connection_the_message_says_what_to_do_and_doing_it_works(
     assert load(name, size=16).labels.tolist() == EXPECTED[name][1]
 
 
+class Trap:
+    """Unpickled, it leaves a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_the_trap_would_spring(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Trap(tmp_path / "ran")))
+    assert (tmp_path / "ran").is_dir()
+
+
+def test_a_batch_that_was_swapped_is_not_unpickled(server: Server, tmp_path: Path) -> None:
+    load("cifar10", size=16)
+    home = tmp_path / "cache" / "datasets" / "cifar10" / "cifar-10-batches-py"
+    for name in ("test_batch", "batches.meta"):
+        content = (home / name).read_bytes()
+        (home / name).write_bytes(pickle.dumps(Trap(tmp_path / "ran")))
+        with pytest.raises(FileNotFoundError, match=r"cifar10 is not the whole .* Remove that"):
+            load("cifar10", size=16)
+        assert not (tmp_path / "ran").exists()
+        (home / name).write_bytes(content)
+    assert len(load("cifar10", size=16)) == 24
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_is_not_the_published_one_is_neither_unpacked_nor_kept(
-    name: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, server: Server, tmp_path: Path
 ) -> None:
-    """A pickle that would run code lies where the archive, or the batch in it, belongs."""
-    bad = pickle.dumps(eval("__import__('functools').partial(print, 'ran')"))
+    trap = pickle.dumps(Trap(tmp_path / "ran"))
     for path in server.folder.iterdir():
-        archive(path, {"cifar-10-batches-py/data_batch_1": bad, "../outside": b"x"})
+        archive(path, {"cifar-10-batches-py/data_batch_1": trap, "../outside": b"x"})
     with pytest.raises(FileNotFoundError, match="could not be downloaded"):
         load(name, size=16)
+    assert not (tmp_path / "ran").exists()
     assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
 
 
