@@ -192,11 +192,9 @@ def memory(options: argparse.Namespace) -> None:
         rows = {s: run(options.peers_python, f"{network}, {s}", record, system=s, network=network,
                        images=options.images, batch=16)
                 for s in ("ours", *options.systems)}  # fmt: skip
-        print(f"{network}: " + ", ".join(
-            f"{s} {(r['peak_memory'] - r.get('cache_bytes', 0)) / 2**20:.0f} MiB" for s, r in rows.items()))  # fmt: skip
-    print(
-        "resident, of the whole process (its workers and the decoded images apart), batch 16 for all"
-    )
+        each = {s: r["peak_memory"] - r.get("cache_bytes", 0) for s, r in rows.items()}
+        print(f"{network}: " + ", ".join(f"{s} {size / 2**20:.0f} MiB" for s, size in each.items()))
+    print("resident, without workers and decoded images; batch 16 for all")
     finish(record, None)
 
 

@@ -175,6 +175,7 @@ def ours(job: Job) -> None:
     job.accuracy = history.val_accuracy
     job.more = {"precision": history.precision, "memory_format": history.memory_format,
                 "peak_memory": history.peak_memory,
+                "cache_bytes": job.train.images.untyped_storage().nbytes(),
                 "warmup_seconds": history.warmup_seconds}  # fmt: skip
 
 
