@@ -8,6 +8,7 @@ the work. torch is imported when a command needs it, so that ``--help`` is quick
 """
 
 import logging
+import os
 import shlex
 import sys
 import time
@@ -250,6 +251,8 @@ def finetune(
             model, train, val, recipe, mean=start.mean, std=start.std, name=name, folder=out,
             resume=resume, on_step=on_step,
         )  # fmt: skip
+    if os.environ.get("RANK", "0") != "0":  # of several processes one speaks for all
+        return
     click.echo(
         f"{name} on {train.name}, seed {seed}: {100 * history.val_accuracy:.1f} % of {len(val):,} "
         f"validation images right after {history.train_seconds:.1f} s of training on "

@@ -56,6 +56,14 @@ class Group:
         dist.all_gather_object(parts, mine)  # type: ignore[no-untyped-call,unused-ignore]
         return [parts[i % self.size][i // self.size] for i in range(count)]
 
+    def as_leader(self, value: T) -> T:
+        """The leading process's value, in all."""
+        if self.size == 1:
+            return value
+        told = [value]
+        dist.broadcast_object_list(told)  # type: ignore[no-untyped-call,unused-ignore]
+        return told[0]
+
     def agree(self, flag: bool, device: torch.device) -> bool:
         """Whether any process says yes."""
         if self.size == 1:

@@ -366,6 +366,9 @@ def _choose_form(
         device=device,
     )
     torch.set_rng_state(numbers)
+    form = group.as_leader(form)  # each process timed its own trial
+    if not group.leads:
+        return form
     rates = ", ".join(f"{name} {rate:.1f}" for name, rate in form.images_per_second)
     logger.info("%s runs as %s%s", type(model).__name__, form,
                 f" (images a second in the trial: {rates})" if rates else "")  # fmt: skip
