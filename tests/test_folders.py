@@ -20,7 +20,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fill(folder: Path, count: int = 2, level: int = 50) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for i in range(count):
+    for i in reversed(range(count)):  # made in an order that is not that of the names
         Image.new("L", (8, 8), level + i).save(folder / f"{i}.png")
 
 
@@ -37,6 +37,8 @@ def test_classes_and_files_are_in_the_order_of_their_names(root: Path) -> None:
     assert found.images[:, 0, 0, 0].tolist() == [100, 101, 50, 51, 0, 1]
     assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert check(root).ok
+    fill(root / "a", 10, level=50)  # as many as no file system lists in order by chance
+    assert load(root, size=8).images[2:12, 0, 0, 0].tolist() == list(range(50, 60))
 
 
 @pytest.mark.parametrize("own", ["val", "valid", "test"])
