@@ -328,26 +328,28 @@ def test_the_device_masks_by_itself_what_the_host_sees_later(digits, monkeypatch
     """As on a GPU: the host looks at the end only, and all steps from the bad one on are void."""
     monkeypatch.setattr(routine, "LOOKED_AT", ())
     monkeypatch.setattr(routine, "SHOWN_EVERY", 1e9)
-    kept: list[list[torch.Tensor]] = []
-    for poisoned in (False, True):
-        model, calls = small(), 0
 
-        def poison(module: nn.Module, inputs, output, poisoned=poisoned):
+    def weights_before_step_4(*, poisoned: bool) -> list[torch.Tensor]:
+        model, calls, kept = small(), 0, []
+
+        def look(module: nn.Module, inputs, output):
             nonlocal calls
             calls += 1
-            if calls == LAPS + 4 and not poisoned:
-                kept.append([p.detach().clone() for p in model.parameters()])
-            return output * float("inf") if calls == LAPS + 4 and poisoned else None
-
-        model.register_forward_hook(poison)
-        if poisoned:
-            with pytest.raises(ValueError, match="the loss is nan at step 4 of"):
-                run(model, digits)
+            if calls != LAPS + 4:
+                return None
             kept.append([p.detach().clone() for p in model.parameters()])
-            assert all(b.isfinite().all() for b in model.buffers())
-        else:
+            return output * float("inf") if poisoned else None
+
+        model.register_forward_hook(look)
+        if not poisoned:
             run(model, digits)
-    assert same(*kept)
+            return kept[0]
+        with pytest.raises(ValueError, match="the loss is nan at step 4 of"):
+            run(model, digits)
+        assert all(b.isfinite().all() for b in model.buffers())
+        return [p.detach().clone() for p in model.parameters()]
+
+    assert same(weights_before_step_4(poisoned=False), weights_before_step_4(poisoned=True))
 
 
 def test_running_out_of_memory_halves_what_goes_through_at_once(digits, caplog) -> None:

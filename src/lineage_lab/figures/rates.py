@@ -5,6 +5,7 @@ the page on fine-tuning show it.
 """
 
 import math
+from itertools import pairwise
 
 from lineage_lab.figures.style import Drawing
 from lineage_lab.lr_finder import RateCurve
@@ -47,7 +48,7 @@ def rate_curve(curve: RateCurve) -> str:
         d.line(LEFT, y(number), WIDTH - RIGHT, y(number))
         d.text(LEFT - 8, y(number) + 4, str(number), fill="muted", anchor="end")
     points = list(zip(curve.rates, curve.losses, strict=True))
-    for (r1, l1), (r2, l2) in zip(points, points[1:], strict=False):
+    for (r1, l1), (r2, l2) in pairwise(points):
         if min(l1, l2) < top:
             d.line(x(r1), y(l1), x(r2), y(l2), stroke="conv", stroke_width=2)
     at = curve.rates.index(curve.steepest)
