@@ -196,6 +196,8 @@ def compare(
             **changes,
         )
     _table(result)
+    for words in result.words:
+        click.echo(words)
     for file in files:
         result.save(file)
     if out:

@@ -276,7 +276,7 @@ def _train(run: Run, val: ImageSet, on_step: OnStep | None) -> tuple[int, ...]:
             run.kept, val, prepare=run.prepare, precision=run.form.precision, group=run.group
         )
         run.learning = -1  # `evaluate` left the network in `eval`
-        accuracy = float((torch.tensor(answers) == val.labels).float().mean())
+        accuracy = int((torch.tensor(answers) == val.labels).sum()) / len(val)
         steps = run.losses[-run.batch :]
         run.curve.append(Epoch(sum(steps) / len(steps), accuracy, run.seconds))
         run.epoch, run.batch = run.epoch + 1, 0
