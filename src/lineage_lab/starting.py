@@ -12,6 +12,7 @@ from torch import nn
 
 from lineage_lab import registry
 from lineage_lab import weights as published
+from lineage_lab.heads import find_head
 
 __all__ = ["StartingPoint", "starting_point"]
 
@@ -62,7 +63,10 @@ def starting_point(name: str, *, random: bool = False) -> StartingPoint:
     file = sha256 = ""
     weights = None if random else "imagenet"
     if weights and name.startswith("timm/"):
-        file, sha256 = name, _digest(registry.create_model(name, weights=weights))
+        # A headless network gets a head that the digest leaves out.
+        classes = entry.num_classes or 1
+        model = registry.create_model(name, num_classes=classes, weights=weights)
+        file, sha256 = name, _digest(model)
     elif weights:
         found = published.find(name, weights)
         with published.locate(found).open("rb") as opened:
@@ -73,9 +77,11 @@ def starting_point(name: str, *, random: bool = False) -> StartingPoint:
 
 
 def _digest(model: nn.Module) -> str:
-    """SHA-256 over all tensors with their names, where no file is known."""
+    """SHA-256 over the body's tensors with their names, where no file is known."""
     digest = hashlib.sha256()
+    head = f"{find_head(model)[0]}."
     for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy().data)
+        if not name.startswith(head):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
