@@ -11,7 +11,7 @@ import pytest
 import torch
 import torchvision.models as tvm
 
-from lineage_lab import create_model
+from lineage_lab import create_model, list_models
 from lineage_lab import weights as published
 from lineage_lab.interchange import to_torchvision
 from lineage_lab.weights import WEIGHTS, WeightsEntry, WeightsUnavailable, find, locate
@@ -30,6 +30,29 @@ def test_addresses_accuracies_and_preprocessing_are_torchvisions(entry: WeightsE
     assert entry.top1 == enum.meta["_metrics"]["ImageNet-1K"]["acc@1"]
     assert entry.megabytes == enum.meta["_file_size"]
     assert (entry.licence != "BSD-3-Clause") == ("license" in enum.meta)  # SWAG's is its own
+
+
+def test_every_file_that_torchvision_publishes_for_our_networks_has_its_entry() -> None:
+    ours = {entry.url for entry in DOWNLOADED}
+    for model in list_models():
+        if hasattr(tvm, model):
+            # VGG-16's IMAGENET1K_FEATURES is half a network: its classifier is full of NaN.
+            kinds = [k for k in tvm.get_model_weights(model) if "features" not in k.url]
+            assert {kind.url for kind in kinds} <= ours, model
+    assert len(ours) == 34
+
+
+def test_swags_weights_are_asked_by_name_and_are_not_free_for_all_uses() -> None:
+    swag = {(entry.model, entry.name) for entry in WEIGHTS if "swag" in entry.filename}
+    assert swag == {("vit_b_16", "imagenet-swag-linear"), ("vit_b_16_384", "imagenet-swag")}
+    for model, name in swag:
+        assert find(model, name).licence == "CC-BY-NC-4.0"
+    with pytest.raises(
+        ValueError, match=r"vit_b_16_384 has no weights named 'imagenet': it has 'i"
+    ):
+        find("vit_b_16_384", "imagenet")
+    licences = {entry.licence for entry in DOWNLOADED if (entry.model, entry.name) not in swag}
+    assert licences == {"BSD-3-Clause"}
 
 
 @pytest.mark.parametrize("model", sorted({entry.model for entry in DOWNLOADED}))
@@ -108,14 +131,18 @@ def stand_in(
                    sha256=digest[:8])  # fmt: skip
 
 
+def kept(cache: Path) -> set[str]:
+    """What lies in the cache besides the empty locks."""
+    return {p.name for p in cache.iterdir() if p.suffix != ".lock"}
+
+
 def test_download_verifies_and_leaves_only_the_finished_file(server, cache: Path) -> None:
     url, folder = server
     entry = stand_in(folder, url)
     seen: list[tuple[int, int]] = []
     path = locate(entry, progress=lambda got, size: seen.append((got, size)))
     assert path == cache / entry.filename
-    names = {p.name for p in cache.iterdir()}
-    assert names == {entry.filename, f"{entry.filename}.sha256"}
+    assert kept(cache) == {entry.filename, f"{entry.filename}.sha256"}
     assert seen[-1][0] == seen[-1][1] == path.stat().st_size
     (folder / entry.filename).unlink()
     assert locate(entry) == path  # from the cache now
@@ -154,10 +181,46 @@ def test_what_is_not_the_published_file_never_gets_the_final_name(
         file.write_bytes(content if damage == "flipped" else content[:-1000])
     with pytest.raises(WeightsUnavailable) as caught:
         locate(entry)
-    assert list(cache.iterdir()) == []
+    assert kept(cache) == set()
     assert entry.url in str(caught.value)
     assert str(cache / entry.filename) in str(caught.value)
     assert (caught.value.url, caught.value.path) == (entry.url, cache / entry.filename)
+
+
+def test_a_cache_that_cannot_be_written_to_is_read(
+    server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that others share: the file is there, the record of its hash can't be made."""
+    url, folder = server
+    entry = stand_in(folder, url, "lenet5_modern", like="resnet18")
+    cache.mkdir(parents=True)
+    (folder / entry.filename).rename(cache / entry.filename)
+
+    def refuse(path: Path, content: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(published, "write_whole", refuse)
+    assert locate(entry) == cache / entry.filename
+
+
+def test_offline_the_error_names_address_place_and_size(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = replace(find("resnet50", "imagenet"), url="http://127.0.0.1:9/resnet50.pth")
+    monkeypatch.setattr(published, "WEIGHTS", (entry,))
+    with pytest.raises(WeightsUnavailable) as caught:
+        create_model("resnet50", weights="imagenet")
+    said = str(caught.value)
+    assert "tried: http://127.0.0.1:9/resnet50.pth" in said
+    assert "refused" in said
+    assert f"If you have the file (98 MiB), put it here: {cache / entry.filename}" in said
+
+
+def test_a_cache_that_is_no_folder_is_said(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "torch").write_text("a file where the cache should be")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    with pytest.raises(WeightsUnavailable, match=r"Not a directory.*\n.*put it here"):
+        locate(find("resnet18", "imagenet"))
 
 
 def test_a_cached_file_is_verified_each_time(server, cache: Path) -> None:

@@ -1,18 +1,14 @@
 """Published weights: where they are, whether they are what was published, how they load.
 
 A file is used only after its SHA-256 was compared, each time, cached or not. It is loaded
-with ``weights_only=True``, so that it can't run code. Neighbours: `lineage_lab.registry`
-asks for weights by name; `lineage_lab.models` knows nothing of files.
+with ``weights_only=True``, so that it can't run code. Neighbours: `lineage_lab.registry` asks for
+weights by name; `lineage_lab.download` brings them; `lineage_lab.models` knows nothing of
+files.
 """
 
-import hashlib
-import os
 import re
-import sys
-import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lineage_lab.download import download
+from lineage_lab.download import sha256_of as _sha256
 from lineage_lab.files import write_whole
 from lineage_lab.interchange import from_torchvision
 from lineage_lab.models.googlenet import GoogLeNet, Rescale
@@ -198,7 +196,8 @@ def locate(entry: WeightsEntry, *, progress: Callable[[int, int], None] | None =
         The file's path.
 
     Raises:
-        WeightsUnavailable: The package is not installed, or the address can't be reached.
+        WeightsUnavailable: The package is not installed, or the download failed; nothing
+            of it is left behind.
         ValueError: The file is not the published one; it is left where it is.
     """
     if entry.package:
@@ -206,7 +205,17 @@ def locate(entry: WeightsEntry, *, progress: Callable[[int, int], None] | None =
     else:
         path = Path(torch.hub.get_dir()) / "checkpoints" / entry.filename
         if not path.is_file():
-            _download(entry, path, progress)
+            try:
+                download(entry.url, path, entry.sha256, progress=progress)
+            except OSError as error:
+                raise WeightsUnavailable(
+                    f"The weights of {entry.model} can't be had.\n"
+                    f"  tried: {entry.url}\n"
+                    f"  which gave: {error}\n"
+                    f"  If you have the file ({entry.megabytes:.0f} MiB), put it here: {path}",
+                    url=entry.url,
+                    path=path,
+                ) from error
     found = _sha256(path)
     # torchvision publishes 8 digits; what they let through first is held to in full later.
     record = path.with_name(f"{path.name}.sha256")
@@ -218,7 +227,8 @@ def locate(entry: WeightsEntry, *, progress: Callable[[int, int], None] | None =
             f"{'and ' + str(record) + ' ' if record.is_file() else ''}and try again"
         )
     if not entry.package and not record.is_file():
-        write_whole(record, f"{found}\n")
+        with suppress(OSError):  # a cache that is shared and can't be written to
+            write_whole(record, f"{found}\n")
     return path
 
 
@@ -258,64 +268,6 @@ def _in_package(entry: WeightsEntry) -> Path:
             path=None,
         )
     return Path(spec.origin).parent / "models" / entry.filename
-
-
-def _download(entry: WeightsEntry, path: Path, progress: Callable[[int, int], None] | None) -> None:
-    """Writes beside, verifies, renames: a partial file never has the final name."""
-    progress = progress or _Bar(path.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file, urllib.request.urlopen(entry.url, timeout=30) as web:
-            size = int(web.headers.get("Content-Length", 0))
-            while chunk := web.read(1 << 20):
-                file.write(chunk)
-                progress(file.tell(), size)
-            if size and file.tell() != size:
-                raise OSError(f"the connection broke after {file.tell():,} of {size:,} bytes")
-            file.flush()
-            os.fsync(file.fileno())
-        found = _sha256(partial)
-        if not found.startswith(entry.sha256):
-            raise OSError(f"what came has SHA-256 {found[:8]}…, not {entry.sha256[:8]}…")
-        partial.replace(path)
-    except OSError as error:  # urllib's errors among them
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
-        raise WeightsUnavailable(
-            f"The weights of {entry.model} can't be had.\n"
-            f"  tried: {entry.url}\n"
-            f"  which gave: {getattr(error, 'reason', error)}\n"
-            f"  If you have the file, put it here: {path}",
-            url=entry.url,
-            path=path,
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-class _Bar:
-    """A line on the terminal that grows, or one line at the start and one at the end."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.shown = -1
-
-    def __call__(self, done: int, size: int) -> None:
-        percent = 100 * done // size if size else 0
-        live = sys.stderr.isatty()
-        if percent == self.shown or not (live or self.shown < 0 or done == size):
-            return
-        self.shown = percent
-        bar = f"{'█' * (percent // 5):20} {percent:3} % of {size / 1e6:.1f} MB"
-        end = "\n" if done == size or not live else ""
-        print(f"{chr(13) if live else ''}{self.name} {bar}", end=end, file=sys.stderr, flush=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 _LITE_PARTS = {
