@@ -1,0 +1,203 @@
+"""Take a trained network elsewhere: to ONNX, or to a program of `torch.export`.
+
+What is written was first compared with the network itself, at two sizes of batch: a wrong
+export never gets its name. It takes normalised images, ``float [batch, channels, size, size]``,
+and gives scores, ``float [batch, classes]``; the classes' names and the preprocessing are
+inside. Neighbour: `lineage_lab.predict` makes the `Predictor`.
+"""
+
+import copy
+import io
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lineage_lab.files import write_whole
+from lineage_lab.predict import Predictor
+
+__all__ = ["Export", "export_onnx", "export_program"]
+
+BATCHES = (1, 3)
+TOLERANCE = 1e-4  # of the scores' spread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What was written, and how near it is.
+
+    Attributes:
+        path: The file.
+        size: In bytes.
+        difference: The largest difference to the network's own scores, as a share of the
+            spread of its scores (largest less smallest), over all batches.
+        checked_on: What the two were compared on, in words.
+    """
+
+    path: Path
+    size: int
+    difference: float
+    checked_on: str
+
+
+def export_onnx(
+    predictor: Predictor, path: Path, *, images: Tensor | None = None, opset: int = 18
+) -> Export:
+    """Write a network as ONNX, after it was run by ONNX Runtime and compared.
+
+    The metadata ``classes`` and ``preprocessing`` are JSON, and ``model`` is the network's name.
+
+    Args:
+        predictor: The network with its classes and preprocessing.
+        path: Where to, such as ``cells.onnx``.
+        images: Decoded images to compare on, ``uint8 [n, channels, size, size]``, three or
+            more; noise if ``None``.
+        opset: The version of ONNX's operators.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ModuleNotFoundError: The extra ``export`` is not installed.
+        ValueError: The scores differ, or the images don't fit. Nothing was written.
+        OSError: It can't be written; an older file of this name is as it was.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(
+                f"the export to ONNX needs {package}, which is not installed. Install it with: "
+                'pip install "lineage-lab[export]" (from the repository: pip install -e '
+                '".[export]")'
+            )
+    import onnxruntime
+
+    model, batch, checked_on = _prepared(predictor, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the exporter's own parts
+        program = torch.onnx.export(
+            model,
+            (batch,),
+            dynamo=True,
+            opset_version=opset,
+            input_names=["images"],
+            output_names=["scores"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    assert program is not None  # as it always is with dynamo
+    program.model.metadata_props.update(_metadata(predictor))
+    content: bytes = program.model_proto.SerializeToString()
+    del program
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+    def run(x: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(["scores"], {"images": x.numpy()})[0])
+
+    return _checked(Path(path), content, model, run, batch, checked_on)
+
+
+def export_program(predictor: Predictor, path: Path, *, images: Tensor | None = None) -> Export:
+    """Write a network as a program that PyTorch loads without this package.
+
+    ``torch.export.load(path).module()`` gives the network back. The classes' names, the
+    preprocessing and the network's name are ``extra_files``.
+
+    Args:
+        predictor: The network with its classes and preprocessing.
+        path: Where to, such as ``cells.pt2``.
+        images: See `export_onnx`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ValueError: The scores differ, or the images don't fit. Nothing was written.
+        OSError: It can't be written; an older file of this name is as it was.
+    """
+    model, batch, checked_on = _prepared(predictor, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(
+            model, (batch,), dynamic_shapes=({0: torch.export.Dim("batch")},)
+        )
+        file = io.BytesIO()
+        torch.export.save(program, file, extra_files=dict(_metadata(predictor)))
+        file.seek(0)
+        run: Callable[[Tensor], Tensor] = torch.export.load(file).module()
+    return _checked(Path(path), file.getvalue(), model, run, batch, checked_on)
+
+
+def _prepared(predictor: Predictor, images: Tensor | None) -> tuple[nn.Module, Tensor, str]:
+    """A copy of the network on the CPU, images for it, and what these are."""
+    size, channels = predictor.preprocessing.size, predictor.preprocessing.channels
+    checked_on = f"{max(BATCHES)} of the given images"
+    if images is None:
+        noise = torch.Generator().manual_seed(0)
+        shape = (max(BATCHES), channels, size, size)
+        images = torch.randint(256, shape, generator=noise, dtype=torch.uint8)
+        checked_on = "noise"
+    if images.dtype != torch.uint8 or images.shape[1:] != (channels, size, size):
+        raise ValueError(
+            f"the images must be uint8 [n, {channels}, {size}, {size}], as read_image gives them "
+            f"with the network's preprocessing: {images.dtype} {list(images.shape)}"
+        )
+    if len(images) < max(BATCHES):
+        raise ValueError(f"{max(BATCHES)} images or more are needed, not {len(images)}")
+    batch = predictor.prepare(images[: max(BATCHES)]).cpu().contiguous()
+    model = copy.deepcopy(predictor.model).cpu().float().eval()
+    model.to(memory_format=torch.contiguous_format)
+    return model.requires_grad_(False), batch, checked_on
+
+
+def _metadata(predictor: Predictor) -> dict[str, str]:
+    return {
+        "model": predictor.name,
+        "classes": json.dumps(predictor.classes, ensure_ascii=False),
+        "preprocessing": json.dumps(predictor.preprocessing.to_dict()),
+    }
+
+
+def _checked(
+    path: Path,
+    content: bytes,
+    model: nn.Module,
+    run: Callable[[Tensor], Any],
+    images: Tensor,
+    checked_on: str,
+) -> Export:
+    """Compares, then writes."""
+    largest = 0.0
+    for size in BATCHES:
+        with torch.no_grad():
+            wanted = model(images[:size])
+            try:
+                found = run(images[:size])
+            except Exception as error:
+                raise ValueError(
+                    f"{path} was not written: the exported network fails on a batch of {size}: "
+                    f"{error}"
+                ) from error
+        # Not of the largest score: LeNet-5's are all near -84, and what differs is small.
+        scale = float(wanted.max() - wanted.min()) or 1.0
+        if found.shape != wanted.shape:
+            raise ValueError(
+                f"{path} was not written: the exported network gives {list(found.shape)}, not "
+                f"{list(wanted.shape)}"
+            )
+        difference = float((found - wanted).abs().max()) / scale
+        if not difference < TOLERANCE:  # NaN is not
+            raise ValueError(
+                f"{path} was not written: on a batch of {size} its scores differ from the "
+                f"network's own by {difference:.1e} of their spread, more than {TOLERANCE:.0e}. "
+                "Please report it, with the network's name and the versions of torch and onnx"
+            )
+        largest = max(largest, difference)
+    write_whole(path, content)
+    return Export(path=path, size=len(content), difference=largest, checked_on=checked_on)
