@@ -42,13 +42,16 @@ class Anatomy:
         macs: Multiply-adds for one image.
         activations: Elements that the convolutions and matrix products put out for one
             image: the measure that follows memory and speed more closely than MACs do.
-        receptive_field: Width in input pixels of what one unit of the last feature map
-            sees. Where a gate makes every unit depend on the whole image, this is the
-            field with the gates held fixed, and `sees_whole_image` is true. ``None``
+        receptive_field: Side in input pixels of what one unit of the last feature map
+            sees: the longer one of height and width, which differ only where kernels or
+            windows are not square. Where each unit depends on the whole image (a
+            squeeze-and-excitation gate, attention, a layer across all places), this is
+            the local field with those held fixed, and `sees_whole_image` is true. It may
+            be larger than the image: then the units at its edges see padding. ``None``
             where the network has no feature map.
-        field: The same with its stride and its place.
-        sees_whole_image: A gate that was pooled from the whole image, or an attention over
-            all places, takes part.
+        field: The field along the width, with its stride and its place.
+        height_field: The same along the height.
+        sees_whole_image: Something that was mixed from all places takes part.
         saved_bytes: What a training step keeps of one image's forward pass for the backward
             pass, in the parameters' precision. ``None`` where the network can't be trained
             on images of this size.
@@ -63,6 +66,7 @@ class Anatomy:
     activations: int
     receptive_field: int | None
     field: Field | None
+    height_field: Field | None
     sees_whole_image: bool
     saved_bytes: int | None
     layers: tuple[Layer, ...]
@@ -156,6 +160,12 @@ def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Ana
         >>> anatomy.parameters, anatomy.macs, anatomy.receptive_field
         (9472, 118013952, 7)
     """
+    lazy = [n for n, m in model.named_modules() if _is_lazy(m)]
+    if lazy:
+        raise ValueError(
+            f"{type(model).__name__} has layers without a shape yet ({', '.join(lazy[:3])}): "
+            "run it once on an image, then describe it"
+        )
     floating = (p.dtype for p in model.parameters() if p.dtype.is_floating_point)
     dtype = next(floating, torch.get_default_dtype())
     image = torch.empty(1, *input_size, dtype=dtype, device="meta")
@@ -168,33 +178,61 @@ def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Ana
         # The math form of attention is made of plain matrix products, which can be counted.
         with (
             torch.no_grad(),
-            _in_mode(model, training=False),
+            _left_as_it_was(model, training=False),
             probe.watching(model),
             sdpa_kernel(SDPBackend.MATH),
         ):
             probe.start(image)
             with probe:
                 functional_call(model, state, (image,))
-    except (RuntimeError, ValueError, IndexError) as error:
-        size = "×".join(map(str, input_size))
-        raise ValueError(
-            f"{type(model).__name__} can't take an image of {size} "
-            f"(channels × height × width): {str(error).splitlines()[0]}"
-        ) from error
-    last = probe.last
+    except _FAULTS as error:
+        raise ValueError(_complaint(model, input_size, error)) from error
+    rows, columns = probe.fields or (None, None)
     return Anatomy(
         name=type(model).__name__,
         input_size=tuple(input_size),
         parameters=sum(p.numel() for p in model.parameters()),
         parameter_bytes=sum(p.numel() * p.element_size() for p in model.parameters()),
-        macs=sum(layer.macs for layer in probe.layers),
+        macs=probe.macs,
         activations=probe.activations,
-        receptive_field=None if last is None else last.size,
-        field=last,
-        sees_whole_image=probe.attends or (last is not None and last.whole),
+        receptive_field=max(rows.size, columns.size) if rows and columns else None,
+        field=columns,
+        height_field=rows,
+        sees_whole_image=bool(rows and columns and rows.whole and columns.whole),
         saved_bytes=_saved_bytes(model, state, image),
         layers=tuple(probe.layers),
     )
+
+
+# What a network raises on an image that it can't take: assertions and wrong unpackings too.
+_FAULTS = (
+    RuntimeError,
+    ValueError,
+    IndexError,
+    AssertionError,
+    TypeError,
+    AttributeError,
+    KeyError,
+)
+
+
+def _complaint(model: nn.Module, input_size: Sequence[int], error: Exception) -> str:
+    size = "×".join(map(str, input_size))
+    words = (str(error) or type(error).__name__).splitlines()[0]
+    if "meta" in words.lower():
+        return (
+            f"{type(model).__name__} can't be described at {size}: its forward pass reads the "
+            "values of a tensor (.item(), numpy, an if on a tensor), and describe runs it on "
+            f"shapes alone. Move that out of forward. It says: {words}"
+        )
+    return (
+        f"{type(model).__name__} can't take an image of {size} (channels × height × width): {words}"
+    )
+
+
+def _is_lazy(module: nn.Module) -> bool:
+    tensors = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+    return any(nn.parameter.is_lazy(tensor) for tensor in tensors)
 
 
 def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -> int | None:
@@ -211,7 +249,9 @@ def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -
             return tensor
 
         with saved_tensors_hooks(pack, lambda tensor: tensor), torch.enable_grad():
-            graph = functional_call(model, trained, (image.expand(batch, -1, -1, -1).clone(),))
+            graph = functional_call(
+                model, trained, (image.expand(batch, *image.shape[1:]).clone(),)
+            )
         del graph
         return sum(storages.values())
 
@@ -221,19 +261,21 @@ def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -
         for name, tensor in state.items()
     }
     try:
-        with _in_mode(model, training=True):
+        with _left_as_it_was(model, training=True):
             return (kept(4) - kept(2)) // 2
-    except (RuntimeError, ValueError, IndexError):
+    except _FAULTS:
         return None
 
 
 @contextmanager
-def _in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
-    """Puts the network into a mode, and afterwards each module back into its own."""
-    modes = {module: module.training for module in model.modules()}
+def _left_as_it_was(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Puts the network into a mode; afterwards each module is in its own, and unchanged."""
+    before = [(module, dict(vars(module))) for module in model.modules()]
     model.train(training)
     try:
-        yield
+        with torch.random.fork_rng(devices=()):
+            yield
     finally:
-        for module, mode in modes.items():
-            module.training = mode
+        for module, attributes in before:
+            vars(module).clear()
+            vars(module).update(attributes)
