@@ -77,16 +77,19 @@ def test_one_training_step_has_the_same_loss_and_the_same_gradients(pair) -> Non
     ours, other, images = pair
     other.load_state_dict(to_torchvision(ours))
     labels = torch.tensor([1, 5])
-    losses = []
+    losses, scores = [], []
     for model in (ours.train(), other.train()):
         model.zero_grad()
         torch.manual_seed(5)  # dropout and stochastic depth draw the same
         outputs = model(images)
         parts = outputs if isinstance(outputs, tuple) else (outputs,)
+        scores.append(parts)
         loss = sum(nn.functional.cross_entropy(part, labels) for part in parts)
         loss.backward()
         losses.append(loss.item())
     assert losses[0] == losses[1]
+    for mine, theirs_ in zip(*scores, strict=True):  # the auxiliaries' too, in their order
+        assert torch.equal(mine, theirs_)
     gradients = dict(other.named_parameters())
     names = torchvision_names(ours)
     is_vit = type(ours).__name__ == "ViT"  # torchvision multiplies with the batch axis second
@@ -98,6 +101,20 @@ def test_one_training_step_has_the_same_loss_and_the_same_gradients(pair) -> Non
             assert torch.equal(parameter.grad, expected), name
     for name, buffer in ours.named_buffers():  # running statistics moved alike
         assert torch.equal(buffer, other.state_dict()[names[name]])
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_published_form_has_torchvisions_tensors(name: str) -> None:
+    """With its 1,000 classes and at its own size, on the meta device."""
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        ours = create_model(name)
+        options = {"init_weights": False} if name == "googlenet" else {}
+        other = getattr(tvm, name)(**options)
+        image = torch.empty(1, *entry(name).input_size)
+    shapes = {n: t.shape for n, t in to_torchvision(ours).items()}
+    assert shapes == {n: t.shape for n, t in other.state_dict().items()}
+    assert ours.eval()(image).shape == other.eval()(image).shape == (1, 1000)
 
 
 def test_a_foreign_state_dict_is_refused_with_its_names() -> None:
