@@ -150,6 +150,17 @@ def measure(name: str, arguments: argparse.Namespace, device: torch.device) -> d
     return report
 
 
+class Distances(nn.Module):
+    """The RBF output by PyTorch's own distances."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("codes", RBFOutput(DIGIT_CODES, num_classes=10).codes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cdist(x, self.codes).square()
+
+
 def parts(arguments: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
     """LRN, sparse C3 and RBF output beside their dense or built-in counterparts."""
     n = arguments.batch
@@ -158,7 +169,9 @@ def parts(arguments: argparse.Namespace, device: torch.device) -> list[dict[str,
             LocalResponseNorm(), nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0), (n, 96, 55, 55)),
         "sparse C3 beside dense": (
             SparseConv2d(C3_TABLE, kernel_size=5), nn.Conv2d(6, 16, 5), (16 * n, 6, 14, 14)),
-        "RBF beside linear": (
+        "RBF beside PyTorch's distances": (
+            RBFOutput(DIGIT_CODES, num_classes=10), Distances(), (64 * n, 84)),
+        "RBF beside a linear layer": (
             RBFOutput(DIGIT_CODES, num_classes=10), nn.Linear(84, 10), (64 * n, 84)),
     }  # fmt: skip
     found = []

@@ -23,20 +23,20 @@ LINES: dict[str, dict[str, object]] = {
     "head_epochs=1": {"head_epochs": 1},
     "unfreeze=none": {"unfreeze": "none"},
     "unfreeze=gradual": {"unfreeze": "gradual"},
-    "optimizer=sgd, lr=0.01, head_lr=0.05": {"optimizer": "sgd", "lr": 0.01, "head_lr": 0.05},
     "lr=0.01": {"lr": 0.01},
+    "optimizer=sgd, lr=0.01, head_lr=0.05": {"optimizer": "sgd", "lr": 0.01, "head_lr": 0.05},
+    "norms=frozen": {"norms": "frozen"},
+    "batch_size=64": {"batch_size": 64},
+    "mixup=0.2": {"mixup": 0.2},
+    "ema=0.9": {"ema": 0.9},
+    "label_smoothing=0.1": {"label_smoothing": 0.1},
+    "cutmix=1": {"cutmix": 1.0},
     "layer_decay=0.7": {"layer_decay": 0.7},
     "warmup=0": {"warmup": 0.0},
     "clip_norm=1": {"clip_norm": 1.0},
-    "label_smoothing=0.1": {"label_smoothing": 0.1},
-    "mixup=0.2": {"mixup": 0.2},
-    "cutmix=1": {"cutmix": 1.0},
-    "ema=0.9": {"ema": 0.9},
     "accumulate=2": {"accumulate": 2},
-    "norms=frozen": {"norms": "frozen"},
     "flips=none": {"flips": "none"},
     "crop=0.5": {"crop": 0.5},
-    "batch_size=64": {"batch_size": 64},
 }
 
 
@@ -71,9 +71,9 @@ def main() -> None:
         values = [100 * a for a in row.accuracies]
         print(f"{name:40} {mean(values):.1f} ± {stdev(values):.1f} %, {sign * found.points:+.1f} "
               f"points ({low:+.1f} to {high:+.1f})", flush=True)  # fmt: skip
-    record["provenance"] = provenance()
-    if options.json:
-        write_whole(options.json, json.dumps(record, indent=1) + "\n")
+        if options.json:  # after each line, so that a part is of use
+            text = json.dumps({**record, "provenance": provenance()}, indent=1)
+            write_whole(options.json, text + "\n")
 
 
 if __name__ == "__main__":

@@ -67,17 +67,7 @@ def wake(made: Predictor, images: Tensor) -> None:
     made.model.eval()
 
 
-KNOWN = {
-    "lenet5": "the exporter drops the divisor of LeNet-5's subsampling, and the check finds it",
-    "vit_b_16": "len(images) in ViT.forward fixes the batch",
-}
-FAMILIES = [
-    pytest.param(name, marks=[pytest.mark.xfail(reason=KNOWN[name])] if name in KNOWN else [])
-    for name in SIDES
-]
-
-
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SIDES)
 def test_onnx_runtime_gives_the_networks_scores(name: str, tmp_path: Path) -> None:
     made = predictor(name)
     images = cells(made, 32)

@@ -42,7 +42,7 @@ class Subsampling(nn.Module):
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels half_height half_width"]:
         """``[batch, channels, height, width]`` to the same with both sides halved."""
-        sums = F.avg_pool2d(x, 2, divisor_override=1)
+        sums = 4 * F.avg_pool2d(x, 2)
         squashed: Tensor = self.squash(sums * self.coefficient + self.bias)
         return squashed
 
@@ -88,7 +88,8 @@ class RBFOutput(nn.Module):
     def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
         """``[batch, 84]`` to the squared distances ``[batch, classes]``."""
         # |x - w|² = |x|² + |w|² - 2 x·w: one matrix product in place of a cube of differences.
-        squares = (x * x).sum(dim=1, keepdim=True) + self.codes.square().sum(dim=1)
+        # A code is all 1 and -1, so |w|² is how many numbers it has.
+        squares = x.square().sum(dim=1, keepdim=True) + self.codes.shape[1]
         return torch.addmm(squares, x, self.codes.T, alpha=-2)
 
     def count_macs(self, output_shape: torch.Size) -> int:

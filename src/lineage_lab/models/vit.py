@@ -133,7 +133,7 @@ class ViT(nn.Module):
         """Images normalised channel by channel to the logits ``[batch, classes]``."""
         check_images(images, exactly=self.resolution)
         patches = self.patchify(images).flatten(2).transpose(1, 2)
-        x = torch.cat((self.class_token.expand(len(images), -1, -1), patches), dim=1)
+        x = torch.cat((self.class_token.expand(images.shape[0], -1, -1), patches), dim=1)
         x = self.norm(self.blocks(x + self.position))
         y: Tensor = self.head(x[:, 0])
         return y
