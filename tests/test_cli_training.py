@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from lineage_lab.datasets import mnist_5k
+from tests.docs.harness import covered_fences
 
-PAGE = Path(__file__).parents[1] / "docs" / "fine-tune.md"
+PAGE = "docs/fine-tune.md"
 COMMAND = (sys.executable, "-m", "lineage_lab")
 
 
@@ -50,9 +51,8 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def commands(test: str) -> list[list[str]]:
     """The lines of the fence on the page that this test answers for."""
-    text = PAGE.read_text(encoding="utf-8")
-    body = text.split(f'data-by="tests/test_cli_training.py::{test}"')[1].split("\n", 1)[1]
-    return [shlex.split(line) for line in body.split("```")[0].strip().splitlines()]
+    (fence,) = covered_fences(PAGE, f"tests/test_cli_training.py::{test}")
+    return [shlex.split(line) for line in fence.strip().splitlines()]
 
 
 def test_train_predict_export(trained: Path, photos: Path) -> None:
@@ -116,6 +116,7 @@ def test_two_processes_from_the_command() -> None:
     assert done.stdout.count("of 50 validation images right") == 1  # one process speaks for all
 
 
+@pytest.mark.fault("ctrl-c")
 def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(tmp_path: Path) -> None:
     arguments = ["finetune", "lenet5_modern", "--data", "digits", "--random-weights", "--epochs",
                  "200", "--out", str(tmp_path / "a run"), "--precision", "fp32"]  # fmt: skip

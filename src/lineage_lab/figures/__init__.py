@@ -15,6 +15,7 @@ __all__ = ["TOPICS", "build"]
 
 # Topic -> the package's files whose change makes its figures stale.
 TOPICS: dict[str, tuple[str, ...]] = {
+    "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
     "lenet": (
         "anatomy.py",
@@ -26,6 +27,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "models/lenet_modern.py",
         "figures/lenet.py",
         "figures/style.py",
+    ),
+    "recipes": (
+        "results.py",
+        "figures/recipes.py",
+        "../../docs/results/elpv-lite.json",
+        "../../docs/results/recipe-lines.json",
     ),
 }
 

@@ -46,18 +46,16 @@ def draw() -> dict[str, str]:
 def lines(found: dict[str, Any]) -> str:
     """The table, its caption and where it was measured."""
     plain = [100 * a for a in found["accuracies"]]
-    base = mean(found["seconds"])
     rows = [
-        "| line | what it does | accuracy | beside the default | time |",
-        "| --- | --- | --: | --: | --: |",
-        f"| (the default) | | {mean(plain):.1f} ± {stdev(plain):.1f} % | | 1.00 × |",
+        "| line | what it does | accuracy | beside the default |",
+        "| --- | --- | --: | --: |",
+        f"| (the default) | | {mean(plain):.1f} ± {stdev(plain):.1f} % | |",
     ]
     for name, line in found["lines"].items():
         values = [100 * a for a in line["accuracies"]]
         rows.append(
             f"| `{name}` | {WORDS[name]} | {mean(values):.1f} ± {stdev(values):.1f} % | "
-            f"{_signed(line['points'])} ({_signed(line['low'])} to {_signed(line['high'])}) | "
-            f"{mean(line['seconds']) / base:.2f} × |"
+            f"{_signed(line['points'])} ({_signed(line['low'])} to {_signed(line['high'])}) |"
         )
     here = found["provenance"]
     rows.append("")
