@@ -94,6 +94,7 @@ def test_torch_alone_does_not_see_a_flipped_bit(saved: Path) -> None:
     assert not torch.equal(found, weight)
 
 
+@pytest.mark.fault("flipped-bit")
 def test_each_flipped_bit_is_found(saved: Path) -> None:
     whole = saved.read_bytes()
     draw = random.Random(0)
@@ -106,6 +107,7 @@ def test_each_flipped_bit_is_found(saved: Path) -> None:
             load(saved)
 
 
+@pytest.mark.fault("cut-checkpoint")
 def test_each_truncation_is_found(saved: Path) -> None:
     whole = saved.read_bytes()
     draw = random.Random(0)
@@ -176,6 +178,7 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
+@pytest.mark.fault("never-nan")
 @pytest.mark.parametrize(("changes", "message"), WRONG)
 def test_a_wrong_field_is_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = tmp_path / "x.ckpt"
@@ -209,6 +212,8 @@ def test_fields_too_many_or_too_few_are_refused(tmp_path: Path) -> None:
             load(tmp_path / "x.ckpt")
 
 
+@pytest.mark.fault("other-model")
+@pytest.mark.fault("other-classes")
 def test_another_model_or_other_classes_are_refused(saved: Path) -> None:
     with pytest.raises(ValueError, match=r"of lenet5_modern, not of resnet50: ask for lenet5"):
         load(saved, model="resnet50")
@@ -246,6 +251,7 @@ def test_the_one_before_the_last_is_kept(tmp_path: Path) -> None:
     assert newest(tmp_path).name == "last.ckpt"
 
 
+@pytest.mark.fault("newest-sound")
 def test_the_newest_sound_one_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for step in (1, 2, 3):
         save(tmp_path / "last.ckpt", checkpoint(step), keep_previous=True)

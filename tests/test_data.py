@@ -117,6 +117,7 @@ def test_no_such_set_and_an_empty_folder_say_what_was_expected(tmp_path: Path) -
         load(tmp_path, size=16)
 
 
+@pytest.mark.fault("class-single")
 def test_a_class_with_one_image_is_named() -> None:
     single = ImageSet(
         images=torch.zeros(4, 1, 2, 2, dtype=torch.uint8),

@@ -266,6 +266,7 @@ def test_a_file_that_is_not_the_published_one_is_neither_unpacked_nor_kept(
     assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
 
 
+@pytest.mark.fault("outside")
 def test_an_archive_writes_nothing_outside_its_folder(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

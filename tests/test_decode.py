@@ -33,6 +33,7 @@ def test_a_plain_image_is_what_torchvision_decodes(tmp_path: Path) -> None:
     assert np.array_equal(read(path, 300), decode_image(str(path)).numpy())
 
 
+@pytest.mark.fault("sixteen-bit")
 def test_sixteen_bits_are_scaled_and_not_cut_off(tmp_path: Path) -> None:
     wide = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
     expected = np.rint(wide / 257)
@@ -46,6 +47,7 @@ def test_sixteen_bits_are_scaled_and_not_cut_off(tmp_path: Path) -> None:
     assert image.item() == pytest.approx((2048 / 4095 * 255 + 255) / 2, abs=1)
 
 
+@pytest.mark.fault("float-image")
 @pytest.mark.parametrize("kind", [np.float32, np.int32])
 def test_numbers_without_a_known_range_are_refused(kind: type, tmp_path: Path) -> None:
     Image.fromarray(WAVE.astype(kind)).save(tmp_path / "x.tif")
@@ -53,6 +55,7 @@ def test_numbers_without_a_known_range_are_refused(kind: type, tmp_path: Path) -
         read(tmp_path / "x.tif")
 
 
+@pytest.mark.fault("cmyk")
 def test_cmyk_is_converted_by_ink(tmp_path: Path) -> None:
     ink = np.stack([WAVE, WAVE.T, 255 - WAVE, WAVE // 2], axis=-1)
     Image.frombytes("CMYK", (64, 64), ink.tobytes()).save(tmp_path / "x.tif")
@@ -61,6 +64,8 @@ def test_cmyk_is_converted_by_ink(tmp_path: Path) -> None:
     assert np.abs(read(tmp_path / "x.tif", 64).transpose(1, 2, 0) - expected).max() <= 1
 
 
+@pytest.mark.fault("alpha")
+@pytest.mark.fault("palette")
 def test_what_is_transparent_is_laid_on_white(tmp_path: Path) -> None:
     alpha = WAVE.T.astype(float) / 255
     colour = np.stack([WAVE, 255 - WAVE, WAVE.T], axis=-1)
@@ -81,6 +86,7 @@ def test_what_is_transparent_is_laid_on_white(tmp_path: Path) -> None:
     assert read(tmp_path / "opaque.png")[:, 0, 0].tolist() == [10, 200, 30]
 
 
+@pytest.mark.fault("animated")
 @pytest.mark.parametrize("ending", ["gif", "png", "webp", "tif"])
 def test_the_first_frame_of_an_animation_is_taken(ending: str, tmp_path: Path) -> None:
     red, blue = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
@@ -88,6 +94,7 @@ def test_the_first_frame_of_an_animation_is_taken(ending: str, tmp_path: Path) -
     assert read(tmp_path / f"x.{ending}")[:, 4, 4].tolist() == pytest.approx([255, 0, 0], abs=2)
 
 
+@pytest.mark.fault("exif")
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_each_exif_orientation_is_followed_as_torchvision_does(
     orientation: int, tmp_path: Path
@@ -137,6 +144,10 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
 
 
+@pytest.mark.fault("cut-image")
+@pytest.mark.fault("empty-image")
+@pytest.mark.fault("no-image")
+@pytest.mark.fault("bomb")
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
@@ -171,6 +182,7 @@ def loop(path: Path) -> None:
     path.symlink_to(path)
 
 
+@pytest.mark.fault("fifo")
 @pytest.mark.parametrize(
     ("make", "cause"),
     [
@@ -267,6 +279,7 @@ def test_memory_and_time_of_the_worst_are_bounded(
     assert seconds < 10
 
 
+@pytest.mark.fault("strip")
 def test_a_strip_gives_its_middle(tmp_path: Path) -> None:
     tall = np.zeros((20_000, 1, 3), np.uint8)
     tall[10_000:] = 200

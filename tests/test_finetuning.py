@@ -67,6 +67,7 @@ def test_a_step_is_adamws_on_the_cross_entropy(digits) -> None:
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.fault("last-single")
 def test_every_image_is_used_once_an_epoch_and_no_batch_is_a_single_image() -> None:
     data = ImageSet(
         images=torch.arange(33, dtype=torch.uint8).view(33, 1, 1, 1).expand(33, 1, 32, 32),
@@ -140,6 +141,7 @@ def test_the_warm_up_leaves_no_trace(digits) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
+@pytest.mark.fault("not-finite")
 def test_a_loss_that_is_not_finite_stops_before_the_update(digits) -> None:
     train, val = digits
     model = network()

@@ -31,6 +31,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
+@pytest.mark.fault("class-order")
 def test_classes_and_files_are_in_the_order_of_their_names(root: Path) -> None:
     found = load(root, size=8)
     assert found.classes == ("C", "a", "b")
@@ -55,6 +56,7 @@ def test_a_folder_may_call_its_own_validation_part_by_three_names(own: str, tmp_
         assert f"{tmp_path / 'test'} is neither train nor val" in str(check(tmp_path))
 
 
+@pytest.mark.fault("unicode")
 def test_names_in_two_unicode_forms_are_one_class(tmp_path: Path) -> None:
     for part, form in (("train", "NFC"), ("val", "NFD")):  # as when a part comes from a Mac
         fill(tmp_path / "set" / part / unicodedata.normalize(form, CAFE))
@@ -84,6 +86,7 @@ def test_a_name_that_is_no_text_is_refused_for_a_class_and_taken_for_a_file(root
     str(check(root)).encode("ascii", "backslashreplace")
 
 
+@pytest.mark.fault("dot-folder")
 def test_what_begins_with_a_dot_is_not_looked_at(root: Path) -> None:
     fill(root / ".thumbnails")
     (root / "a" / "._0.png").write_bytes(b"a Mac's note")
@@ -94,6 +97,7 @@ def test_what_begins_with_a_dot_is_not_looked_at(root: Path) -> None:
     assert len(load(root, size=8)) == 6
 
 
+@pytest.mark.fault("link-loop")
 def test_links_in_a_circle_end(root: Path) -> None:
     (root / "a" / "up").symlink_to(root)
     start = time.perf_counter()
@@ -115,6 +119,8 @@ def test_a_link_to_an_image_is_an_image(root: Path, tmp_path: Path) -> None:
     assert load(root, size=8).images[4, 0, 0, 0] == 7
 
 
+@pytest.mark.fault("one-class")
+@pytest.mark.fault("empty-class")
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -158,6 +164,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
     }
 
 
+@pytest.mark.fault("data-check")
 def test_check_reports_all_at_once_and_writes_nothing(root: Path) -> None:
     (root / "a" / "empty.png").write_bytes(b"")
     (root / "a" / "text.jpg").write_bytes(b"not an image")

@@ -352,6 +352,7 @@ def test_the_device_masks_by_itself_what_the_host_sees_later(digits, monkeypatch
     assert same(weights_before_step_4(poisoned=False), weights_before_step_4(poisoned=True))
 
 
+@pytest.mark.fault("out-of-memory")
 def test_running_out_of_memory_halves_what_goes_through_at_once(digits, caplog) -> None:
     model, sizes = lenet(), []
 

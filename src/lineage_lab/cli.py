@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from lineage_lab import __version__
+from lineage_lab.faults import EXIT_CODES
 
 __all__ = ["main"]
 
@@ -62,7 +63,14 @@ def _again() -> str:
     return shlex.join(["lineage-lab", *words, "--resume"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _exit_codes() -> str:
+    """For ``--help``: the ledger's words, a line each."""
+    width = max(len(str(code)) for code in EXIT_CODES)
+    lines = [f"{code:>{width}}  {words}" for code, words in EXIT_CODES.items()]
+    return "\b\nExit codes:\n" + "\n".join(lines)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_exit_codes())
 @click.version_option(__version__, prog_name="lineage-lab")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:

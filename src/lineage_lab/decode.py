@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["ENDINGS", "Unreadable", "decode", "fit"]
+__all__ = ["ENDINGS", "Unreadable", "decode", "fit", "shown"]
 
 # Raise it when the same file would give other pixels: cached pixels are then decoded again.
 VERSION = 2
@@ -40,6 +40,11 @@ WHITE = (255, 255, 255, 255)
 
 class Unreadable(ValueError):  # noqa: N818  (says what is so)
     """A file that is no image, or none that can be read rightly; the message has its path."""
+
+
+def shown(path: Path) -> str:
+    """A path on one line: line breaks and the like are written out as their codes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
 def decode(path: Path, *, size: int, mode: str) -> NDArray[np.uint8]:
@@ -60,8 +65,8 @@ def decode(path: Path, *, size: int, mode: str) -> NDArray[np.uint8]:
         return _decode(path, size, mode)
     except Exception as error:  # decoders raise whatever a hostile file leads them to
         raise Unreadable(
-            f"{path} can't be read as an image: {_cause(error)}. Replace the file or take it "
-            f"out of the folder"
+            f"{shown(path)} can't be read as an image: {_cause(error)}. Replace the file or take "
+            "it out of the folder"
         ) from error
 
 

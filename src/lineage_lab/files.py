@@ -4,6 +4,7 @@ Neighbours: `lineage_lab.weights`, `lineage_lab.checkpoint`, `lineage_lab.compar
 keeps something on disk.
 """
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -47,6 +48,8 @@ def writing(path: Path, *, previous: Path | None = None) -> Iterator[BinaryIO]:
     """
     partial: Path | None = None
     try:
+        if path.is_dir():  # a rename would move it away, with all that is in it
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         partial = Path(name)

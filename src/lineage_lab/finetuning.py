@@ -158,6 +158,7 @@ def finetune(
     _check_device(recipe, device)
     with joined(device) as group:
         _check_group(recipe, group, len(train))
+        _check_images(group, train, val)
         model.to(device)
         prepare = Prepare(mean, std, device)
         devices.forget_peak_memory(device)
@@ -392,6 +393,20 @@ def _check_group(recipe: Recipe, group: Group, images: int) -> None:
         raise ValueError(
             f"batch_size={recipe.batch_size} is too small for {group.size} processes with "
             f"accumulate={recipe.accumulate}: each needs two images at a time"
+        )
+
+
+def _check_images(group: Group, train: ImageSet, val: ImageSet) -> None:
+    """Processes with other images would wait for one another without end: said in each of them."""
+    if group.size == 1:
+        return
+    mine = f"{len(train)} + {len(val)} images, {train.fingerprint} {val.fingerprint}"
+    told = group.all_of([mine], group.size)
+    if len(set(told)) > 1:
+        each = "; ".join(f"process {rank} has {what}" for rank, what in enumerate(told))
+        raise ValueError(
+            f"the processes do not have the same images: {each}. Give each machine the same data "
+            "set, and don't split it by rank: each process takes its share of each batch by itself"
         )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lineage_lab.decode import ENDINGS, Unreadable, decode
+from lineage_lab.decode import ENDINGS, Unreadable, decode, shown
 
 __all__ = ["Listing", "Problem", "Report", "check", "scan"]
 
@@ -64,7 +64,7 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.path} {self.what}"
+        return f"{shown(self.path)} {self.what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +198,7 @@ def _trial(file: Path) -> Problem | None:
     try:
         decode(file, size=32, mode="RGB")
     except Unreadable as error:
-        return Problem(file, str(error).removeprefix(f"{file} "))
+        return Problem(file, str(error).removeprefix(f"{shown(file)} "))
     return None
 
 

@@ -246,7 +246,15 @@ def load(model: nn.Module, entry: WeightsEntry) -> nn.Module:
         WeightsUnavailable: See `locate`.
         ValueError: See `locate`.
     """
-    state: dict[str, Tensor] = torch.load(locate(entry), map_location="cpu", weights_only=True)
+    path = locate(entry)
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a hostile file provokes
+        raise ValueError(
+            f"{path} was refused: it holds more than tensors and plain values, and might run code "
+            "when it is opened (weights_only=True). Nothing of it was run. Remove it, and ask "
+            "its sender where it comes from"
+        ) from error
     rename = _from_lite if entry.package else from_torchvision
     model.load_state_dict(rename(model, state))
     if isinstance(model, GoogLeNet):

@@ -95,6 +95,8 @@ def test_many_kills_at_random_moments(tmp_path: Path, whole: list[torch.Tensor])
             step, moment = killed(folder, workers, after=after), f"{after:.3f} s"
         goes_on = checkpoint.newest(folder) if any(folder.glob("*.ckpt")) else None
         equal = same(run(folder, workers, resume=True), whole)
-        print(f"kill {number + 1}: workers {workers}, {moment}, step {step}, "
-              f"goes on from {goes_on and goes_on.name}: {'same bits' if equal else 'OTHER'}")
+        print(
+            f"kill {number + 1}: workers {workers}, {moment}, step {step}, "
+            f"goes on from {goes_on and goes_on.name}: {'same bits' if equal else 'OTHER'}"
+        )
         assert equal

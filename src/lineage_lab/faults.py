@@ -1,0 +1,189 @@
+"""The ledger of faults: what you see, why, and what to do. Standard library only.
+
+The page on troubleshooting shows it as a table; each line has exactly one test, marked with its
+id, and what the code says is held to these words. Neighbours: `lineage_lab.figures.faults`
+writes the table, `lineage_lab.cli` the exit codes.
+"""
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["EXIT_CODES", "FAULTS", "Fault", "find"]
+
+EXIT_CODES: dict[int, str] = {
+    0: "It is done.",
+    1: "A check found something: data check named a problem, or predict a file it can't read.",
+    2: "A mistake, a missing file, or a full disk; the message says what to do.",
+    130: "Ctrl-C. With --out the run is saved, and the command that goes on is printed.",
+    143: "SIGTERM, as a cluster sends it. Saved likewise.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One line of the ledger.
+
+    Attributes:
+        id: Its name, which its test carries too.
+        part: Where it belongs: runs, checkpoints, data, images, processes, or safety.
+        see: The message, … for what differs; or what is there to be seen where none is given.
+        says: Whether `see` is a message of this package.
+        why: The cause.
+        do: What to do.
+    """
+
+    id: str
+    part: str
+    see: str
+    why: str
+    do: str
+    says: bool = True
+
+    def matches(self, text: str) -> bool:
+        """Whether a message is this one."""
+        pieces = (re.escape(" ".join(piece.split())) for piece in self.see.split("…"))
+        return re.search(".*".join(pieces), " ".join(text.split())) is not None
+
+
+def _silent(id: str, part: str, see: str, why: str, do: str) -> Fault:  # noqa: A002
+    return Fault(id=id, part=part, see=see, why=why, do=do, says=False)
+
+
+def _says(id: str, part: str, see: str, why: str, do: str) -> Fault:  # noqa: A002
+    return Fault(id=id, part=part, see=see, why=why, do=do)
+
+
+FAULTS: tuple[Fault, ...] = (
+    _silent("killed", "runs", "The run is gone without a word",
+            "The machine lost power, or the system ended the process (SIGKILL).",
+            "The same command with --resume. It loses at most a minute of work and ends with the "
+            "same weights, to the last bit, as if nothing had happened."),
+    _says("sigterm", "runs", "stopped by … the run is kept in …",
+          "A cluster or a shutdown asked the run to stop (SIGTERM).",
+          "The command is printed under “To go on”. The exit code is 143."),
+    _says("ctrl-c", "runs", "To go on: …",
+          "You pressed Ctrl-C.",
+          "Run the command that is printed. The exit code is 130. Without --out nothing is kept."),
+    _says("out-of-memory", "runs",
+          "out of memory: the … images of a step now go through in … parts",
+          "A step did not fit into memory. It is done in halves; its result is the same.",
+          "Nothing. To use less from the start: a smaller --batch-size."),
+    _says("not-finite", "runs", "… at step …: lower the learning rate (lr=…",
+          "The loss or its gradient is infinite or NaN. The step was left out and the run "
+          "stopped, with the last good weights kept.",
+          "A lower --lr, or --set clip_norm=1. If it is always the same batch, look at its images, "
+          "which the message names."),
+    _says("full-disk", "runs", "… could not be written: …. Nothing of it was left behind",
+          "The disk is full, or the folder can't be written to. The earlier checkpoint is whole.",
+          "Make room, then the same command with --resume."),
+    _says("folder-for-file", "runs", "… could not be written: Is a directory. …",
+          "A folder has the name that the checkpoint needs.",
+          "Rename or remove that folder, or choose another --out."),
+    _says("flipped-bit", "checkpoints",
+          "… is damaged: the SHA-256 of its content begins with …",
+          "Some of the file's bits have changed since it was written.",
+          "Resume takes the newest sound checkpoint by itself. Or copy the file again."),
+    _says("cut-checkpoint", "checkpoints", "… is cut off: … of … bytes are there.",
+          "A copy broke off, or a disk was full.",
+          "As above: resume takes the one before, or copy the file again."),
+    _says("newest-sound", "checkpoints", "passed over: …",
+          "last.ckpt is damaged; the newest one that is sound was taken.",
+          "Nothing. Look after the disk: bits should not change."),
+    _says("never-nan", "checkpoints", "… was not written: …",
+          "The state holds NaN or infinity. A file with it would be worth nothing.",
+          "A lower learning rate, then --resume: the earlier checkpoint is as it was."),
+    _says("other-model", "checkpoints", "… is a checkpoint of …, not of …",
+          "The folder belongs to another network's run.",
+          "Name the network that it is of, or choose another --out."),
+    _says("other-classes", "checkpoints", "… was trained for other classes: …",
+          "The data has other class folders than before, or in another order.",
+          "Use the data that it was trained on, or choose another --out."),
+    _silent("last-single", "data", "(nothing)",
+            "The number of images leaves one over for the last batch, on which batch norm fails.",
+            "Nothing: the images are shared out so that no batch is a single image."),
+    _says("class-single", "data", "… the class … has … image(s), too few for a part",
+          "A class needs one image to learn from and one to be checked with.",
+          "Add images, or remove the class folder."),
+    _says("one-class", "data", "… has one class only, …, and nothing to tell it from",
+          "There is nothing to learn. Often the folder that was given is one too deep.",
+          "Give the folder that holds the class folders."),
+    _says("empty-class", "data",
+          "… holds no images: fill the class folder or remove it",
+          "A class folder is empty, or no file in it ends as images do.",
+          "Fill the folder or remove it."),
+    _silent("class-order", "data", "Class 0 is not the one that you expected",
+            "Classes are ordered by name, upper case first, on every machine.",
+            "Read the names: they are stored in each checkpoint, and predict prints them."),
+    _silent("dot-folder", "data", "A folder or file that begins with a dot is not counted",
+            "Systems put thumbnails and notes there.", "Nothing, or rename it."),
+    _says("unicode", "data",
+          "has the same name as another class folder, in another Unicode form: rename one",
+          "é can be written in two ways that look the same; a Mac and Linux differ.",
+          "Join the two folders. Where train and val differ so, they are one class already."),
+    _says("link-loop", "data", "is a link that leads nowhere, or in a circle",
+          "A symbolic link points to itself or to a file that is gone.", "Remove the link."),
+    _silent("data-check", "data", "One broken file after another stops the start",
+            "Training starts only with a whole data set, and names the first fault.",
+            "lineage-lab data check DIR names all of them at once."),
+    _silent("never-written", "data", "Is my data set changed?",
+            "No. It is read and never written to; what is decoded lies in the cache.",
+            "Nothing."),
+    _says("cut-image", "images", "… can't be read as an image: …. Replace the file or take it out",
+          "The file is truncated: a download broke off.",
+          "Replace the file or take it out of the folder."),
+    _says("empty-image", "images", "it is empty (0 bytes)",
+          "The file was made and never filled.", "Replace it or remove it."),
+    _says("no-image", "images", "it is none of …",
+          "The content is no image of a known format, whatever the name says.",
+          "Replace it or remove it. A wrong ending of a real image does no harm."),
+    _says("bomb", "images", "it has too many pixels …",
+          "A small file that would fill the memory. It is refused before it is decoded.",
+          "Save it smaller."),
+    _says("float-image", "images",
+          "its pixels are …, and which of them is white is not known",
+          "Numbers without a range: nobody says which one is white.",
+          "Save it with 8 or 16 bits a channel."),
+    _says("fifo", "images", "it is no regular file, but a folder, a pipe or a device",
+          "A pipe would keep the reader waiting for ever.", "Remove it."),
+    _silent("sixteen-bit", "images", "(nothing)", "16 bits a channel.",
+            "Nothing: scaled to 8 bits, not cut off."),
+    _silent("cmyk", "images", "Colours look a little off", "Printing inks (CMYK).",
+            "Nothing: converted by the plain formula, without a colour profile. Save as RGB if the "
+            "shade matters."),
+    _silent("palette", "images", "(nothing)", "A palette of colours.", "Nothing: looked up."),
+    _silent("alpha", "images", "A white ground", "Transparent pixels.",
+            "Nothing: laid on white."),
+    _silent("animated", "images", "One picture of many", "An animation.",
+            "Nothing: the first frame is taken."),
+    _silent("exif", "images", "(nothing)", "A camera held sideways.",
+            "Nothing: turned as its EXIF data say."),
+    _silent("strip", "images", "Only the middle is seen", "An image of 1 × 20,000 pixels.",
+            "Nothing: the middle square is taken. Cut it by hand if the rest matters."),
+    _silent("rank-raises", "processes", "One process's error, then all end",
+            "One of several processes failed; the others can't go on alone.",
+            "Read the first error, mend it, and the same command with --resume."),
+    _silent("rank-killed", "processes", "Signal 9 (SIGKILL) received by PID …",
+            "One of several processes was killed, often for memory.",
+            "The same command with --resume; a smaller --batch-size if it was the memory."),
+    _says("rank-fewer", "processes", "the processes do not have the same images: …",
+          "The data set differs from machine to machine.",
+          "Copy the same data set to each machine."),
+    _says("untrusted", "safety", "… was refused: it holds more than tensors and plain values",
+          "The file would run code when opened by a careless program. Nothing of it was run.",
+          "Don't use it; ask its sender."),
+    _silent("outside", "safety", "could not be downloaded: … outside …",
+            "An archive wants to write outside of its folder.", "Don't use it."),
+    _says("mistake", "safety", "Error: …",
+          "The command can't be followed; no traceback is shown.",
+          "Do what the message says. --debug, right after lineage-lab, shows the traceback."),
+)  # fmt: skip
+
+
+def find(id: str) -> Fault:  # noqa: A002
+    """The line with this id.
+
+    Raises:
+        KeyError: There is none.
+    """
+    found = {fault.id: fault for fault in FAULTS}
+    return found[id]
