@@ -42,7 +42,10 @@ def shadows(
     first = sources[0]
     shape = outs[0].shape if outs else torch.Size()
     if packet in _MOVES:
-        planes = [list(tree_flatten(func(plane, *args[1:], **kwargs))[0]) for plane in first.planes]
+        planes = [
+            [shrunk(moved) for moved in tree_flatten(func(plane, *args[1:], **kwargs))[0]]
+            for plane in first.planes
+        ]
         return [replace(first, planes=parts).measured() for parts in zip(*planes, strict=True)]
     if packet in _ROLLS:
         moved = first.moved(lambda plane: func(thinned(plane), *args[1:], **kwargs).expand(shape))
@@ -249,7 +252,8 @@ def _packets(*names: str) -> frozenset[Any]:
 _MOVES = _packets(
     "permute", "transpose", "t", "slice", "select", "squeeze", "unsqueeze", "expand", "narrow",
     "split", "split_with_sizes", "chunk", "unbind", "unfold", "diagonal", "movedim", "swapaxes",
-    "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "repeat", "tile",
+    "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "repeat", "tile", "unsafe_split",
+    "unsafe_split_with_sizes", "unsafe_chunk",
 )  # fmt: skip
 _ROLLS = _packets("roll", "flip")
 _VIEWS = _packets("view", "_unsafe_view", "reshape", "_reshape_alias", "unflatten")

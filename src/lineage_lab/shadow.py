@@ -121,11 +121,9 @@ class Shadow:
         for axis in (0, 1):
             before = [thinned(plane) for plane in self.planes[2 * axis : 2 * axis + 2]]
             after = [plane.amin(axes, keepdim=True) for plane in before]
-            varied = any(
-                not torch.equal(plane.amax(axes, keepdim=True), hull)
-                for plane, hull in zip(before, after, strict=True)
-            )
-            if varied and all(bool((hull == hull.flatten()[0]).all()) for hull in after):
+            # Channels may differ in width; units at different places differ in their centre.
+            pitch = self.strides[axis]
+            if _spread(before, axes) >= pitch > _spread(after, range(len(self.shape))):
                 after = [torch.full_like(hull, FIXED) for hull in after]
                 whole[axis], strides[axis] = True, 0
             planes += after
@@ -177,23 +175,18 @@ class Shadow:
     def measured(self) -> Shadow:
         """The same with strides read from the places, after a move that may have thinned them."""
         strides = list(self.strides)
-        for axis in (0, 1):
-            first = thinned(self.planes[2 * axis])
-            if sum(size > 1 for size in first.shape) == 1:
-                steps = first.flatten().diff()
-                if steps[0] > 0 and bool((steps == steps[0]).all()):
-                    strides[axis] = int(steps[0])
+        for axis in (0, 1) if len(self.shape) < 5 else ():  # five axes and more are windows
+            first, _, places = self._axis(axis)
+            steps = first.amin([d for d in range(first.dim()) if d != places]).diff()
+            if len(steps) and steps[0] > 0 and bool((steps == steps[0]).all()):
+                strides[axis] = int(steps[0])
         return replace(self, strides=(strides[0], strides[1]))
 
     def fields(self) -> tuple[Field, Field]:
         """The widest unit's field along the height and along the width."""
         found = []
         for axis in (0, 1):
-            planes = map(thinned, self.planes[2 * axis :][:2])
-            first, last = torch.broadcast_tensors(*planes)  # type: ignore[no-untyped-call]
-            # Places lie along the axis on which the first pixel varies most; channels may differ.
-            spans = [int((first.amax(d) - first.amin(d)).max()) for d in range(first.dim())]
-            places = spans.index(max(spans))
+            first, last, places = self._axis(axis)
             others = [d for d in range(first.dim()) if d != places]
             left, right = first.amin(others), -last.amin(others)
             start = int(left.min())
@@ -203,6 +196,24 @@ class Shadow:
             stride = self.strides[axis]
             found.append(Field(start, start + width, max(1, round(stride)), self.whole[axis]))
         return found[0], found[1]
+
+    def _axis(self, axis: int) -> tuple[Tensor, Tensor, int]:
+        """The two planes of the height or the width, and the axis along which its places lie."""
+        planes = map(thinned, self.planes[2 * axis :][:2])
+        first, last = torch.broadcast_tensors(*planes)  # type: ignore[no-untyped-call]
+        # That is where the centre moves most; channels may differ in width.
+        spans = [_spread((first, last), [d]) for d in range(first.dim())]
+        return first, last, spans.index(max(spans)) if spans else 0
+
+
+def _spread(planes: Sequence[Tensor], axes: Sequence[int]) -> float:
+    """How far the centres of what is seen lie apart along some axes, in input pixels."""
+    first, last = planes
+    double = first - last  # first pixel + last pixel
+    live = first + last <= 0
+    top = torch.where(live, double, -FIXED).amax(list(axes))
+    low = torch.where(live, double, FIXED).amin(list(axes))
+    return max(int((top - low).max()), 0) / 2
 
 
 def thinned(plane: Tensor) -> Tensor:
