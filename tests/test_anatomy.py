@@ -1,5 +1,8 @@
 """`describe` against counters and networks that we did not write."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torchvision.models as tvm
@@ -120,3 +123,68 @@ def test_the_ledgers_parameters_are_the_networks(network) -> None:
     with torch.device("meta"):
         model = getattr(tvm, network.variant)(**options)
     assert sum(p.numel() for p in model.parameters()) == network.parameters
+
+
+class ReadsAValue(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.mean() > 0 else -x
+
+
+def test_a_forward_pass_that_reads_values_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"reads the values of a tensor .* Move that out"):
+        describe(ReadsAValue(), (3, 8, 8))
+
+
+def test_layers_without_a_shape_are_named() -> None:
+    with pytest.raises(ValueError, match=r"without a shape yet \(0\): run it once"):
+        describe(nn.Sequential(nn.LazyConv2d(4, 3)), (3, 8, 8))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_weight_norm_and_scripted_layers_are_counted_and_left_alone() -> None:
+    normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
+    scripted = torch.jit.script(nn.Conv2d(4, 4, 3))
+    model = nn.Sequential(normed, scripted)
+    assert describe(model, (3, 8, 8)).macs == 6 * 6 * 4 * 27 + 4 * 4 * 4 * 36
+    assert model(torch.rand(1, 3, 8, 8)).device.type == "cpu"
+
+
+def kept_on_a_processor(model: nn.Module, batch: int) -> int:
+    """What autograd really holds after a forward pass."""
+    weights = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers())}
+    held: dict[int, torch.Tensor] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        held[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = model(torch.rand(batch, 3, 64, 64))
+    del out
+    return sum(t.untyped_storage().nbytes() for k, t in held.items() if k not in weights)
+
+
+@pytest.mark.parametrize(
+    "name", ["vgg11", "resnet18", "densenet121", "mobilenet_v3_small", "shufflenet_v2_x0_5",
+             "convnext_tiny"]
+)  # fmt: skip
+def test_memory_for_training_is_what_autograd_really_keeps(name: str) -> None:
+    model = getattr(tvm, name)().train()
+    kept = kept_on_a_processor(model, 4) - kept_on_a_processor(model, 3)
+    assert describe(model, (3, 64, 64)).saved_bytes == kept
+
+
+def test_vgg19_is_described_without_its_memory() -> None:
+    code = """
+import resource, torch, torchvision.models as tvm
+from lineage_lab import describe
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+describe(torch.nn.Conv2d(3, 4, 3))
+with torch.device("meta"):
+    model = tvm.vgg19()
+before = peak()
+describe(model)
+print(peak() - before)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 64 * 1024  # kilobytes; the weights alone are 548 MiB

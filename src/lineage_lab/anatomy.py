@@ -53,8 +53,9 @@ class Anatomy:
         height_field: The same along the height.
         sees_whole_image: Something that was mixed from all places takes part.
         saved_bytes: What a training step keeps of one image's forward pass for the backward
-            pass, in the parameters' precision. ``None`` where the network can't be trained
-            on images of this size.
+            pass, in the parameters' precision. An attention is taken in its plain form, which
+            keeps its weights; a fused kernel keeps less (ViT-B/16 a sixth less on a CPU).
+            ``None`` where the network can't be trained on images of this size.
         layers: The layer table, in the order in which the layers run.
     """
 
@@ -270,7 +271,12 @@ def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -
 @contextmanager
 def _left_as_it_was(model: nn.Module, *, training: bool) -> Iterator[None]:
     """Puts the network into a mode; afterwards each module is in its own, and unchanged."""
-    before = [(module, dict(vars(module))) for module in model.modules()]
+    modes = [(module, module.training) for module in model.modules()]
+    before = [
+        (module, dict(vars(module)))
+        for module in model.modules()
+        if not isinstance(module, torch.jit.ScriptModule)
+    ]
     model.train(training)
     try:
         with torch.random.fork_rng(devices=()):
@@ -279,3 +285,5 @@ def _left_as_it_was(model: nn.Module, *, training: bool) -> Iterator[None]:
         for module, attributes in before:
             vars(module).clear()
             vars(module).update(attributes)
+        for module, mode in modes:
+            module.training = mode

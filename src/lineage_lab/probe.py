@@ -72,6 +72,8 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Hooks that tell which module is running."""
         with ExitStack() as stack:
             for name, module in model.named_modules():
+                if isinstance(module, torch.jit.ScriptModule):
+                    continue  # takes no hooks: its layers count as its parent's
                 stack.enter_context(_removing(module.register_forward_pre_hook(self._enter)))
                 leave = self._leaving(name)
                 stack.enter_context(_removing(module.register_forward_hook(leave)))
