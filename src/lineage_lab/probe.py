@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -65,6 +65,7 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._macs = [0]  # one counter for each module that is running, the outermost first
         # Tensors are held so that no id is given out twice; on the meta device they are empty.
         self._seen: dict[int, tuple[Tensor, Shadow]] = {}
+        self._maps: dict[int, Shadow] = {}  # by their layer's number
         self._last: Shadow | None = None
 
     @contextmanager
@@ -78,7 +79,15 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 leave = self._leaving(name)
                 stack.enter_context(_removing(module.register_forward_hook(leave)))
             yield
+        # Only now: while the probe watches, it would watch these sums too.
         self.fields = None if self._last is None else self._last.fields()
+        for number, shadow in self._maps.items():
+            if not shadow.is_map:
+                continue
+            field = max(shadow.fields(), key=lambda field: field.size)
+            self.layers[number] = replace(
+                self.layers[number], receptive_field=field.size, stride=field.stride
+            )
 
     def start(self, image: Tensor) -> None:
         """Each pixel of this image sees itself."""
@@ -103,9 +112,8 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not is_layer or isinstance(module, nn.Identity):
                 return
             _, shadow = self._seen.get(id(output), (None, None))
-            field = None
-            if shadow is not None and output.dim() > 2 and shadow.is_map:
-                field = max(shadow.fields(), key=lambda field: field.size)
+            if shadow is not None and output.dim() > 2:
+                self._maps[len(self.layers)] = shadow
             self.layers.append(
                 Layer(
                     name=name or type(module).__name__,
@@ -113,8 +121,8 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     output_shape=tuple(output.shape[1:]),
                     parameters=own,
                     macs=counted,
-                    receptive_field=None if field is None else field.size,
-                    stride=None if field is None else field.stride,
+                    receptive_field=None,
+                    stride=None,
                 )
             )
 
