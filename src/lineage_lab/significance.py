@@ -118,9 +118,9 @@ def differ(
 
     Examples:
         >>> a, b = [True] * 9 + [False], [True] * 5 + [False] * 5
-        >>> differ([a], [b], names=("A", "B"), trained=30).words
-        'No difference between A and B is shown: A is 40.0 points ahead (95 % interval +2.1 to \
-+64.6), p = 0.125; one training of each, so another may differ.'
+        >>> found = differ([a], [b], names=("A", "B"), trained=30)
+        >>> f"{found.points:.1f} points, p = {found.p:.3f}, shown: {found.is_shown}"
+        '40.0 points, p = 0.125, shown: False'
     """
     if [len(s) for s in first] != [len(s) for s in second] or not first or not all(map(len, first)):
         raise ValueError(
