@@ -159,3 +159,15 @@ def test_who_sees_the_whole_image(name: str, whole: bool) -> None:
     with torch.device("meta"):
         model = timm.create_model(name)
     assert describe(model).sees_whole_image is whole
+
+
+class Nothing(nn.Module):
+    """A part of no channels, as a network with registers cut off leaves it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((x[:, :0].mean(dim=1, keepdim=True)[:, :0], x), dim=1)
+
+
+def test_a_part_without_elements_sees_nothing() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), Nothing(), nn.Conv2d(4, 4, 3))
+    assert describe(model, (3, 16, 16)).receptive_field == 5

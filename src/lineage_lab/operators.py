@@ -41,6 +41,8 @@ def shadows(
     packet = func.overloadpacket
     first = sources[0]
     shape = outs[0].shape if outs else torch.Size()
+    if 0 in first.shape and packet not in (aten.cat, aten.stack):
+        return []  # nothing sees nothing
     if packet in _MOVES:
         planes = [
             [shrunk(moved) for moved in tree_flatten(func(plane, *args[1:], **kwargs))[0]]

@@ -174,6 +174,8 @@ class Shadow:
 
     def measured(self) -> Shadow:
         """The same with strides read from the places, after a move that may have thinned them."""
+        if 0 in self.shape:
+            return self
         strides = list(self.strides)
         for axis in (0, 1) if len(self.shape) < 5 else ():  # five axes and more are windows
             first, _, places = self._axis(axis)
