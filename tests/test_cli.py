@@ -49,7 +49,7 @@ def test_models_and_data_are_listed() -> None:
         "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2",
     ]  # fmt: skip
     data = run("data").stdout
-    assert "elpv      2,624" in data
+    assert "elpv        2,624" in data
     assert "CC BY-NC-SA 4.0" in data
 
 
@@ -83,7 +83,7 @@ def test_finetune_prints_one_row() -> None:
     done = run("finetune", "lenet5_modern", "--data", "digits", "--limit", "40",
                "--random-weights", "--seed", "3")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "1 seed, split by seed" in " ".join(done.stdout.split())
+    assert "validation images right after" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,8 @@ def test_weights_out_of_reach_name_address_place_and_flag(tmp_path: Path) -> Non
     assert "https://download.pytorch.org/models/resnet50-11ad3fa6.pth" in done.stderr
     assert str(tmp_path / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth") in done.stderr
     assert "--random-weights" in done.stderr
-    assert list((tmp_path / "hub" / "checkpoints").iterdir()) == []
+    left = (tmp_path / "hub" / "checkpoints").iterdir()
+    assert [p.name for p in left if p.suffix != ".lock"] == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
