@@ -171,7 +171,6 @@ def _convolved(source: Shadow, args: tuple[Any, ...], shape: torch.Size) -> Shad
     padding, dilation = _list(padding, axes), _list(dilation, axes)
     if not transposed:
         return _windows(source, kernel, stride, padding, dilation, shape)
-    strides = list(source.strides)
     for number in range(axes):
         k, s, p, d = kernel[number], stride[number], padding[number], dilation[number]
         axis = number - axes
@@ -181,9 +180,8 @@ def _convolved(source: Shadow, args: tuple[Any, ...], shape: torch.Size) -> Shad
         hit = reach % s == 0
         nearest = torch.where(hit, reach, reach.gather(1, hit.int().argmax(1, keepdim=True)))
         source = source.slid(axis, nearest.div(s, rounding_mode="floor"))
-        if axis >= -2:
-            strides[axis] /= s
-    return replace(source, strides=(strides[0], strides[1]))
+        source = source.paced(axis, 1 / s)
+    return source
 
 
 def _windows(
@@ -194,15 +192,13 @@ def _windows(
     dilation: list[int],
     shape: torch.Size,
 ) -> Shadow:
-    strides = list(source.strides)
     for number, (k, s, p, d) in enumerate(zip(kernel, stride, padding, dilation, strict=True)):
         axis = number - len(kernel)
         if (k, s, p) != (1, 1, 0):
             start = torch.arange(shape[axis], device="cpu").unsqueeze(1) * s - p
             source = source.slid(axis, start + d * torch.arange(k, device="cpu"))
-        if axis >= -2:
-            strides[axis] *= s
-    return replace(source, strides=(strides[0], strides[1]))
+        source = source.paced(axis, s)
+    return source
 
 
 def _scaled(source: Shadow, axis: int, size: int, reach: tuple[int, ...]) -> Shadow:
@@ -213,10 +209,7 @@ def _scaled(source: Shadow, axis: int, size: int, reach: tuple[int, ...]) -> Sha
     shift = 0.0 if reach == (0,) else 0.5
     places = [floor((i + shift) * old / size - shift) for i in range(size)]
     taps = torch.tensor([[min(max(p + r, 0), old - 1) for r in reach] for p in places])
-    strides = list(source.strides)
-    if axis >= -2:
-        strides[axis] *= old / size
-    return replace(source.slid(axis, taps), strides=(strides[0], strides[1]))
+    return source.slid(axis, taps).paced(axis, old / size)
 
 
 def _multiplied(left: Shadow, right: Shadow, added: list[Shadow], shape: torch.Size) -> Shadow:

@@ -174,15 +174,33 @@ class Shadow:
 
     def measured(self) -> Shadow:
         """The same with strides read from the places, after a move that may have thinned them."""
-        if 0 in self.shape:
+        # More than one image, or more than four axes, are windows of a map.
+        if 0 in self.shape or self.shape[0] > 1 or len(self.shape) > 4:
             return self
         strides = list(self.strides)
-        for axis in (0, 1) if len(self.shape) < 5 else ():  # five axes and more are windows
+        for axis in (0, 1):
             first, _, places = self._axis(axis)
             steps = first.amin([d for d in range(first.dim()) if d != places]).diff()
             if len(steps) and steps[0] > 0 and bool((steps == steps[0]).all()):
                 strides[axis] = int(steps[0])
         return replace(self, strides=(strides[0], strides[1]))
+
+    def paced(self, axis: int, factor: float) -> Shadow:
+        """The same with another stride, after a window has passed along one of the last axes.
+
+        Along an axis that holds a whole map, row after row, a step is none of the map's.
+        """
+        along = [
+            which
+            for which in (0, 1)
+            if any(thinned(plane).shape[axis] > 1 for plane in self.planes[2 * which :][:2])
+        ]
+        if len(along) == 2 or (not along and axis < -2):
+            return self
+        which = along[0] if along else axis + 2
+        rows, columns = self.strides
+        strides = (rows * factor, columns) if which == 0 else (rows, columns * factor)
+        return replace(self, strides=strides)
 
     def fields(self) -> tuple[Field, Field]:
         """The widest unit's field along the height and along the width."""
