@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "lineage_lab"
 
 # A module may import from its own layer's left only; a name with a dot stands for a folder's files.
 LAYERS = (
-    {"__init__", "download", "faults", "files", "lineage", "shadow", "shapes"},
+    {"__init__", "download", "faults", "files", "ledger", "lineage", "printed", "shadow", "shapes"},
     {"decode", "operators"},
     {"cache", "folders"},
     {"datasets"},
@@ -36,6 +36,7 @@ LAYERS = (
     {"predict", "results", "starting"},
     {"export", "gradcam"},
     {"comparison", "doctor", "experiments"},
+    {"exercises", "quizzes"},
     {"figures"},
     {"cli"},
     {"__main__"},
@@ -50,7 +51,17 @@ KEPT_IN: dict[str, set[str]] = {
 # Third parties that are imported in functions only: whoever doesn't need them doesn't wait.
 IN_FUNCTIONS = {"torchvision"}
 NO_MODELS = {"anatomy", "data", "device", "finetuning", "heads", "optim", "recipe", "training"}
-NO_TORCH = {"download", "faults", "lineage", "recipe", "cli", "__init__", "__main__"}
+NO_TORCH = {
+    "download",
+    "faults",
+    "ledger",
+    "lineage",
+    "printed",
+    "recipe",
+    "cli",
+    "__init__",
+    "__main__",
+}
 
 
 def sources() -> dict[str, str]:

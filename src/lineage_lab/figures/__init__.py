@@ -13,21 +13,20 @@ from pathlib import Path
 
 __all__ = ["TOPICS", "build"]
 
+# What every chapter's figures are drawn with.
+_SHARED = ("anatomy.py", "data.py", "experiments.py", "figures/c*.py", "figures/style.py")
+
+
+def _chapter(slug: str, topic: str, *more: str) -> tuple[str, ...]:
+    own = (f"ledger/{slug}.py", f"quizzes/{slug}.py", f"models/{topic}*.py", f"figures/{topic}*.py")
+    return (*_SHARED, *own, *more)
+
+
 # Topic -> the package's files whose change makes its figures stale.
 TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
-    "lenet": (
-        "anatomy.py",
-        "data.py",
-        "experiments.py",
-        "lineage.py",
-        "models/lenet.py",
-        "models/lenet_layers.py",
-        "models/lenet_modern.py",
-        "figures/lenet.py",
-        "figures/style.py",
-    ),
+    "lenet": _chapter("lenet5", "lenet"),
     "recipes": (
         "results.py",
         "figures/recipes.py",
@@ -70,7 +69,8 @@ def _key(sources: tuple[str, ...]) -> str:
         package = Path(__file__).parents[1]
         for source in sources:
             yield source.encode()
-            yield (package / source).read_bytes()
+            for path in sorted(package.glob(source)):
+                yield path.read_bytes()
 
     digest = sha256()
     for part in parts():

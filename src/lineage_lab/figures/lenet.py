@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from lineage_lab.anatomy import Anatomy, Layer, describe
 from lineage_lab.data import split_digits
 from lineage_lab.experiments import train_digits
+from lineage_lab.figures.chapter import fact_table, quiz
 from lineage_lab.figures.style import Drawing
-from lineage_lab.lineage import facts
 from lineage_lab.models.lenet import (
     C3_TABLE,
     LeNet5,
@@ -40,7 +40,8 @@ def draw() -> dict[str, str]:
         "codes.svg": _codes(model),
         "filters.svg": _filters(model),
         "fields.svg": _fields(anatomy),
-        "facts.md": _facts(),
+        "facts.md": fact_table("lenet5"),
+        "quiz.md": quiz("lenet5"),
         "layers.md": _layers(anatomy),
     }
 
@@ -261,16 +262,6 @@ def _fields(anatomy: Anatomy) -> str:
                fill="none", stroke=KINDS[name], stroke_width=3)  # fmt: skip
         d.text(x + side / 2, y + side + 20, f"{size} × {size}", anchor="middle")
     return d.svg()
-
-
-def _facts() -> str:
-    rows = (
-        f"| {f.name} | {f.value:,} | {f.source} |"
-        if isinstance(f.value, int)
-        else f"| {f.name} | {f.value} | {f.source} |"
-        for f in facts("lenet5")
-    )
-    return "\n".join(("| | | where in the paper |", "| --- | --- | --- |", *rows, ""))
 
 
 def _layers(anatomy: Anatomy) -> str:

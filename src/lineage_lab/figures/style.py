@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
+from math import hypot
 
 from PIL import Image
 
@@ -22,6 +23,8 @@ KIND_COLOUR = {
     "pool": "var(--ll-pool, #a3540b)",
     "dense": "var(--ll-dense, #0f766e)",
     "output": "var(--ll-output, #a1245d)",
+    "act": "var(--ll-act, #6d4bb5)",
+    "norm": "var(--ll-norm, #4d6a1d)",
     "ink": "var(--ll-ink, #1c2128)",
     "muted": "var(--ll-muted, #57606a)",
     "line": "var(--ll-line, #c9ced6)",
@@ -159,6 +162,55 @@ class Drawing:
         )
         if frame != "none":
             self.rect(x, y, width * cell, height * cell, stroke=frame)
+
+    def arrow(
+        self,
+        points: Sequence[tuple[float, float]],
+        *,
+        stroke: str = "muted",
+        stroke_width: float = 1.4,
+        dash: str = "",
+        head: bool = True,
+    ) -> None:
+        """A line through all points, with an arrow's head at the last; for data that flow."""
+        path = " ".join(f"{x:.5g},{y:.5g}" for x, y in points)
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+        self._body.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour(stroke)}" '
+            f'stroke-width="{stroke_width:g}" stroke-linejoin="round"{dashed}/>'
+        )
+        if head:
+            (x1, y1), (x2, y2) = points[-2], points[-1]
+            length = hypot(x2 - x1, y2 - y1)
+            ux, uy = (x2 - x1) / length, (y2 - y1) / length
+            tip = [(x2, y2), (x2 - 7 * ux - 3.5 * uy, y2 - 7 * uy + 3.5 * ux),
+                   (x2 - 7 * ux + 3.5 * uy, y2 - 7 * uy - 3.5 * ux)]  # fmt: skip
+            corners = " ".join(f"{x:.5g},{y:.5g}" for x, y in tip)
+            self._body.append(f'<polygon points="{corners}" fill="{colour(stroke)}"/>')
+
+    def box(
+        self, x: float, y: float, width: float, height: float, words: Sequence[str], kind: str
+    ) -> None:
+        """A layer in a block diagram: its colour by the kind of operation, its words inside.
+
+        The first line of `words` is bold.
+        """
+        self.rect(x, y, width, height, fill=f"{kind}-soft", stroke=kind, radius=4)
+        first = y + height / 2 - 8 * (len(words) - 1) + 4.5
+        for index, line in enumerate(words):
+            self.text(x + width / 2, first + 16 * index, line, anchor="middle", size=12.5 - index,
+                      weight=400 if index else 650, fill="muted" if index else "ink")  # fmt: skip
+
+    def photo(self, x: float, y: float, width: float, image: Image.Image) -> None:
+        """A photograph as a JPEG inside the file; its height follows from its form."""
+        file = BytesIO()
+        image.convert("RGB").save(file, "JPEG", quality=70, optimize=True)
+        data = b64encode(file.getvalue()).decode()
+        self._body.append(
+            f'<image x="{x:.5g}" y="{y:.5g}" width="{width:.5g}" '
+            f'height="{width * image.height / image.width:.5g}" '
+            f'href="data:image/jpeg;base64,{data}"/>'
+        )
 
     def svg(self) -> str:
         """The finished file. No blank line: Markdown would end the block there."""

@@ -2,7 +2,7 @@
 
 Z. Liu et al., "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545, section 2 and Fig. 2;
 the paper's cost (Table 10) and accuracy of each are kept in
-`lineage_lab.lineage.CONVNEXT_ROAD`.
+`lineage_lab.printed.CONVNEXT_ROAD`.
 
 Each step changes one thing of the step before it: a row differs from the row above in one
 field. Read from the top: the road as data → block → the network. Neighbours:

@@ -1,0 +1,65 @@
+"""What each chapter has: its table of facts and its quiz, as Markdown.
+
+Neighbours: `lineage_lab.ledger` has the facts, `lineage_lab.quizzes` the questions; each
+chapter's topic in this package calls both.
+"""
+
+import re
+from html import escape
+
+from lineage_lab.ledger import facts
+from lineage_lab.quizzes import questions
+
+__all__ = ["fact_table", "quiz"]
+
+
+def fact_table(key: str) -> str:
+    """The facts of a chapter that its table shows, with their sources.
+
+    Args:
+        key: The chapter's slug.
+
+    Returns:
+        A Markdown table.
+    """
+    rows = (
+        f"| {f.name} | {f'{f.value:,}' if isinstance(f.value, int) else f.value} | {f.source} |"
+        for f in facts(key)
+        if f.shown
+    )
+    return "\n".join(("| | | where in the paper |", "| --- | --- | --- |", *rows, ""))
+
+
+def quiz(key: str) -> str:
+    """The questions of a chapter: each answer opens and says why it is right or wrong.
+
+    Without scripts too: an answer is a `details` element, and of one question only one is open.
+
+    Args:
+        key: The chapter's slug.
+
+    Returns:
+        HTML without blank lines, to be included in Markdown.
+    """
+    lines = [f'<div class="ll-quiz" data-quiz="{key}">']
+    for number, question in enumerate(questions(key), 1):
+        name = f"{key}-q{number}"
+        lines += [
+            f'<section class="ll-question" id="{name}" aria-labelledby="{name}-text">',
+            f'<p id="{name}-text"><strong>{number}.</strong> {_inline(question.text)}</p>',
+        ]
+        for choice in question.choices:
+            verdict = "Right." if choice.right else "Not this one."
+            kind = "ll-right" if choice.right else "ll-wrong"
+            lines.append(
+                f'<details class="ll-choice {kind}" name="{name}">'
+                f"<summary>{_inline(choice.text)}</summary>"
+                f"<p><strong>{verdict}</strong> {_inline(choice.why)}</p></details>"
+            )
+        lines.append("</section>")
+    return "\n".join((*lines, "</div>", ""))
+
+
+def _inline(text: str) -> str:
+    """Plain words, with `code` between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
