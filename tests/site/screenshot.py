@@ -1,7 +1,8 @@
-"""``python -m tests.site.screenshot [SITE] [OUT]``: pictures of the built site.
+"""``python -m tests.site.screenshot [SITE] [OUT] [PATH]``: pictures of the built site.
 
 Without OUT, the two of the README: the chapter's top, light and dark. With OUT, every page type,
-light and dark, wide and narrow, for a look at what was made.
+light and dark, wide and narrow, for a look at what was made; with PATH (``chapters/vgg/``) that
+page alone.
 """
 
 import sys
@@ -47,4 +48,6 @@ def take(site: Path, out: Path | None) -> None:
 
 if __name__ == "__main__":
     site = Path(sys.argv[1] if len(sys.argv) > 1 else "site")
+    if len(sys.argv) > 3:
+        PAGES = {sys.argv[3].strip("/").replace("/", "-"): sys.argv[3]}
     take(site, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
