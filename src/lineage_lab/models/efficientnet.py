@@ -36,6 +36,7 @@ __all__ = ["LITE", "VARIANTS", "EfficientNet", "Form", "MBConv", "SameConv2d", "
 
 # Table 1, stages 2 to 8. (The table gives each stage's input resolution: the stride of a
 # stage is read from the change to the next row.)
+# --8<-- [start:stages]
 STAGES: tuple[Stage, ...] = (
     Stage(1, 3, 1, 16, 1),
     Stage(6, 3, 2, 24, 2),
@@ -45,6 +46,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(6, 5, 2, 192, 4),
     Stage(6, 3, 1, 320, 1),
 )
+# --8<-- [end:stages]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Scaling:
     resolution: int
     dropout: float
 
+    # --8<-- [start:rounding]
     def channels(self, base: int) -> int:
         """Scaled channels: the nearest multiple of 8, never more than 10 % below."""
         wanted = base * self.width
@@ -76,6 +79,8 @@ class Scaling:
     def blocks(self, base: int) -> int:
         """Scaled number of blocks, rounded up."""
         return math.ceil(base * self.depth)
+
+    # --8<-- [end:rounding]
 
 
 B = Form()

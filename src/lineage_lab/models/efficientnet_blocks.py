@@ -114,6 +114,7 @@ def conv_norm(
 class SqueezeExcitation(nn.Module):
     """A gate for each channel, from the mean of every channel over the whole map."""
 
+    # --8<-- [start:squeeze]
     def __init__(self, channels: int, *, squeezed: int) -> None:
         super().__init__()
         self.squeeze = nn.AdaptiveAvgPool2d(1)
@@ -127,6 +128,8 @@ class SqueezeExcitation(nn.Module):
         """``[batch, channels, height, width]``, in and out."""
         gate: Tensor = self.expand(self.act(self.reduce(self.squeeze(x)))).sigmoid()
         return gate * x
+
+    # --8<-- [end:squeeze]
 
 
 class MBConv(nn.Module):
@@ -142,6 +145,7 @@ class MBConv(nn.Module):
     """
 
     # --8<-- [start:mbconv]
+    # --8<-- [start:parts]
     def __init__(
         self, inputs: int, outputs: int, *, stage: Stage, stride: int, drop: float, form: Form
     ) -> None:
@@ -155,6 +159,8 @@ class MBConv(nn.Module):
         self.has_shortcut = stride == 1 and inputs == outputs
         self.drop = drop
 
+    # --8<-- [end:parts]
+    # --8<-- [start:block]
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch maps rows columns"]:
@@ -166,4 +172,5 @@ class MBConv(nn.Module):
             y += x
         return y
 
+    # --8<-- [end:block]
     # --8<-- [end:mbconv]
