@@ -113,10 +113,32 @@ def test_links_in_a_circle_end(root: Path) -> None:
     assert time.perf_counter() - start < 5
 
 
-def test_a_link_to_an_image_is_an_image(root: Path, tmp_path: Path) -> None:
-    Image.new("L", (8, 8), 7).save(tmp_path / "elsewhere.png")
-    (root / "a" / "link.png").symlink_to(tmp_path / "elsewhere.png")
-    assert load(root, size=8).images[4, 0, 0, 0] == 7
+def test_a_link_to_an_image_of_the_set_is_an_image(root: Path, tmp_path: Path) -> None:
+    Image.new("L", (8, 8), 7).save(root / "a" / "3.png")
+    (root / "b" / "link.png").symlink_to(root / "a" / "3.png")
+    (root / "d").symlink_to("b")  # a class folder that is another one's link
+    found = load(root, size=8)
+    assert {"a", "b", "d"} <= set(found.classes)
+    assert int((found.images[:, 0, 0, 0] == 7).sum()) == 3
+    (tmp_path / "way").symlink_to(root)  # the whole set by a link: the reader's own word
+    assert len(load(tmp_path / "way", size=8)) == len(found)
+
+
+@pytest.mark.fault("link-out")
+def test_a_link_that_leads_out_of_the_set_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    Image.new("L", (8, 8), 7).save(tmp_path / "private" / "1.png")
+    for link, target in (
+        (root / "a" / "link.png", tmp_path / "private" / "1.png"),
+        (root / "a" / "up.png", Path("../../private/1.png")),
+        (root / "c", tmp_path / "private"),
+    ):
+        link.symlink_to(target)
+        with pytest.raises(ValueError, match=f"{link.name} is a link that leads out of .*private"):
+            load(root, size=8)
+        assert [problem.path for problem in check(root).problems] == [link]
+        link.unlink()
+    assert len(load(root, size=8)) == 6
 
 
 @pytest.mark.fault("one-class")

@@ -124,7 +124,7 @@ def scan(folder: Path) -> tuple[Listing, Report]:
             for path in _inside(folder, problems)
             if path not in parts
         ]
-    of_parts = [_classes(part, problems, ignored) for part in parts]
+    of_parts = [_classes(part, folder, problems, ignored) for part in parts]
     classes = tuple(sorted({name for found in of_parts for name in found}))
     files: list[Path] = []
     labels: list[int] = []
@@ -137,7 +137,7 @@ def scan(folder: Path) -> tuple[Listing, Report]:
             if name not in found:
                 problems.append(Problem(part / name, f"is missing, but {name!r} is a class"))
             else:
-                images = list(_images(found[name], problems, ignored))
+                images = list(_images(found[name], folder, problems, ignored))
                 if not images:
                     problems.append(
                         Problem(found[name], "holds no images: fill the class folder or remove it")
@@ -209,7 +209,9 @@ def _expected(folder: Path) -> str:
     )
 
 
-def _classes(part: Path, problems: list[Problem], ignored: list[Problem]) -> dict[str, Path]:
+def _classes(
+    part: Path, root: Path, problems: list[Problem], ignored: list[Problem]
+) -> dict[str, Path]:
     """The class folders by their names in Unicode's composed form (NFC)."""
     found: dict[str, Path] = {}
     for path in _inside(part, problems):
@@ -219,6 +221,8 @@ def _classes(part: Path, problems: list[Problem], ignored: list[Problem]) -> dic
                 problems.append(Problem(path, "is a link that leads nowhere, or in a circle"))
             else:
                 ignored.append(Problem(path, "is not in a class folder"))
+        elif out := _leads_out(path, root):
+            problems.append(out)
         elif name in found:
             what = "has the same name as another class folder, in another Unicode form: rename one"
             problems.append(Problem(path, what))
@@ -230,7 +234,9 @@ def _classes(part: Path, problems: list[Problem], ignored: list[Problem]) -> dic
     return found
 
 
-def _images(of_class: Path, problems: list[Problem], ignored: list[Problem]) -> Iterator[Path]:
+def _images(
+    of_class: Path, root: Path, problems: list[Problem], ignored: list[Problem]
+) -> Iterator[Path]:
     for path in _inside(of_class, problems):
         if path.suffix.lower() not in ENDINGS:
             inner = path.is_dir()
@@ -238,6 +244,8 @@ def _images(of_class: Path, problems: list[Problem], ignored: list[Problem]) -> 
             ignored.append(Problem(path, what))
         elif _leads_nowhere(path):
             problems.append(Problem(path, "is a link that leads nowhere, or in a circle"))
+        elif out := _leads_out(path, root):
+            problems.append(out)
         else:
             yield path
 
@@ -254,3 +262,14 @@ def _inside(folder: Path, problems: list[Problem]) -> list[Path]:
 
 def _leads_nowhere(path: Path) -> bool:
     return path.is_symlink() and not path.exists()
+
+
+def _leads_out(path: Path, root: Path) -> Problem | None:
+    """A set from a stranger must not show files of this machine that are none of its own."""
+    if not path.is_symlink() or path.resolve().is_relative_to(root.resolve()):
+        return None
+    return Problem(
+        path,
+        f"is a link that leads out of the data folder, to {shown(path.resolve())}. If it is "
+        "yours, put a copy or a hard link in its place",
+    )

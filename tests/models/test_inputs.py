@@ -36,20 +36,20 @@ with torch.device("meta"):
         assert f"takes [batch, {channels}, height, width], not [2, {other}, {side}" in wrong, name
         assert ("expand(-1, 3, -1, -1)" in wrong) == (channels == 3), name
         assert "torch.uint8" in said(model, torch.empty(good.shape, dtype=torch.uint8)), name
-        # The smallest side that is promised is the smallest that works.
-        runs = []
-        for smaller in range(1, 80):
-            try:
-                model(torch.empty(2, channels, smaller, smaller))
-            except ValueError as error:
-                assert f"not [2, {channels}, {smaller}, {smaller}]" in str(error), name
-                promised = int(str(error).split("takes ")[1].split("×")[0])
-            else:
-                runs.append(smaller)
-        if not runs:
-            assert promised == side and "only" in said(model, good[..., :-1]), name
-        elif min(runs) > 1:
-            assert promised == min(runs), (name, promised, min(runs))
+        # The smallest side that is promised works, and none below it.
+        told = said(model, good[..., :1, :1])
+        if told == "nothing":
+            continue
+        assert f"not [2, {channels}, 1, 1]" in told, name
+        least = int(told.split("takes ")[1].split("×")[0])
+        assert (least == side) == ("only" in told), name
+        assert said(model, good[..., :least, :least]) == "nothing", name
+        for smaller in {least - 1, least // 2, 2}:
+            told = said(model, good[..., :smaller, :smaller])
+            assert f"not [2, {channels}, {smaller}, {smaller}]" in told, (name, smaller)
+        if "only" not in told:
+            for larger in (least + 1, least + 31):
+                assert said(model, torch.empty(2, channels, larger, larger)) == "nothing", name
     paper = create_model("googlenet_paper", num_classes=3).train()
     assert "224×224" in said(paper, torch.empty(2, 3, 160, 160))
     outputs = paper(torch.empty(2, 3, 224, 224))
