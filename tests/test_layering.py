@@ -33,7 +33,7 @@ LAYERS = (
     {"interchange"},
     {"weights"},
     {"registry", "finetuning", "lr_finder"},
-    {"predict", "results", "starting"},
+    {"choosing", "predict", "results", "starting"},
     {"export", "gradcam"},
     {"comparison", "doctor", "experiments"},
     {"exercises", "quizzes"},

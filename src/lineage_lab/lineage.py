@@ -7,7 +7,7 @@ loading a network. `lineage_lab.figures` draws the timeline from it. Neighbours:
 
 from dataclasses import dataclass
 
-__all__ = ["NETWORKS", "Network"]
+__all__ = ["NETWORKS", "PASSED_ON", "TOP1", "Gift", "Network", "Top1"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,5 +168,166 @@ NETWORKS: tuple[Network, ...] = (
         variant="convnext_tiny",
         parameters=28_589_128,
         idea="a ConvNet with the transformer's habits",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gift:
+    """What a network took from an earlier one, by the word of a paper.
+
+    Attributes:
+        giver: Key of the earlier network.
+        receiver: Key of the later one.
+        idea: What was taken, in a few words.
+        source: Paper and section that say so.
+        through: What stood between the two, or empty.
+    """
+
+    giver: str
+    receiver: str
+    idea: str
+    source: str
+    through: str = ""
+
+
+PASSED_ON: tuple[Gift, ...] = (
+    Gift(
+        giver="lenet5",
+        receiver="alexnet",
+        idea="convolutions, pooling, then dense layers",
+        source="Szegedy 2014, section 2: the standard structure since LeNet-5, on ImageNet too",
+    ),
+    Gift(
+        giver="lenet5",
+        receiver="googlenet",
+        idea="the name",
+        source="Szegedy 2014, section 5: an homage to LeNet-5",
+    ),
+    Gift(
+        giver="alexnet",
+        receiver="vgg",
+        idea="ReLU, and how to train",
+        source="Simonyan 2014, sections 2.1 and 3.1",
+    ),
+    Gift(
+        giver="alexnet",
+        receiver="googlenet",
+        idea="a cost to undercut",
+        source="Szegedy 2014, section 1: 12 times fewer parameters",
+    ),
+    Gift(
+        giver="vgg",
+        receiver="resnet",
+        idea="stacks of 3×3 layers",
+        source="He 2015, section 3.3: the plain networks follow VGG",
+    ),
+    Gift(
+        giver="googlenet",
+        receiver="resnet",
+        idea="a short way beside a long one",
+        source="He 2015, section 2: an inception layer has a shortcut branch",
+    ),
+    Gift(
+        giver="resnet",
+        receiver="efficientnet",
+        idea="skip connections, depth to scale",
+        source="Tan 2019, section 3.2",
+    ),
+    Gift(
+        giver="resnet",
+        receiver="vit",
+        idea="the residual connection",
+        source="Vaswani 2017, section 3.1; Dosovitskiy 2020, section 3.1",
+        through="the Transformer (2017)",
+    ),
+    Gift(
+        giver="resnet",
+        receiver="convnext",
+        idea="the network to start from",
+        source="Liu 2022, section 2",
+    ),
+    Gift(
+        giver="efficientnet",
+        receiver="convnext",
+        idea="the inverted bottleneck",
+        source="Liu 2022, section 2.4: popular since MobileNetV2, EfficientNet among its users",
+        through="MobileNetV2 (2018)",
+    ),
+    Gift(
+        giver="vit",
+        receiver="convnext",
+        idea="patches, GELU, layer norm",
+        source="Liu 2022, sections 2.2 and 2.6",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top1:
+    """An accuracy on ImageNet as a paper prints it.
+
+    Attributes:
+        key: Of the network.
+        model: The form that was measured, in the paper's words.
+        error: Top-1 error in percent as printed, or empty if the accuracy is printed.
+        accuracy: Top-1 accuracy in percent, as printed; else 100 minus the error.
+        how: How it was measured: without it the numbers can't be laid side by side.
+        source: Paper and table.
+    """
+
+    key: str
+    model: str
+    accuracy: str
+    how: str
+    source: str
+    error: str = ""
+
+
+TOP1: tuple[Top1, ...] = (
+    Top1(
+        key="alexnet",
+        model="1 CNN",
+        error="40.7",
+        accuracy="59.3",
+        how="mean over ten crops",
+        source="Krizhevsky 2012, Table 2",
+    ),
+    Top1(
+        key="vgg",
+        model="column D",
+        error="25.6",
+        accuracy="74.4",
+        how="whole image, shorter side 384",
+        source="Simonyan 2014, Table 3",
+    ),
+    Top1(
+        key="resnet",
+        model="ResNet-50",
+        error="22.85",
+        accuracy="77.15",
+        how="mean over ten crops",
+        source="He 2015, Table 3",
+    ),
+    Top1(
+        key="efficientnet",
+        model="EfficientNet-B0",
+        accuracy="77.1",
+        how="one crop",
+        source="Tan 2019, Table 2",
+    ),
+    Top1(
+        key="vit",
+        model="ViT-B/16, trained on ImageNet alone",
+        accuracy="77.91",
+        how="images of 384 pixels",
+        source="Dosovitskiy 2020, Table 5",
+    ),
+    Top1(
+        key="convnext",
+        model="ConvNeXt-T",
+        accuracy="82.1",
+        how="one crop",
+        source="Liu 2022, Table 1",
     ),
 )
