@@ -327,7 +327,7 @@ TOP1: tuple[Top1, ...] = (
         key="convnext",
         model="ConvNeXt-T",
         accuracy="82.1",
-        how="one crop",
+        how="images of 224 pixels",
         source="Liu 2022, Table 1",
     ),
 )

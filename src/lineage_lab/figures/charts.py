@@ -30,6 +30,7 @@ class Axes:
         words: What the two axes are of.
         logarithmic: Whether x is.
         logarithmic_y: Whether y is.
+        grouped: Whether the thousands of x are set apart; years are not.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Axes:
         *,
         logarithmic: bool = False,
         logarithmic_y: bool = False,
+        grouped: bool = True,
     ) -> None:
         self.box, self.logarithmic = box, (logarithmic, logarithmic_y)
         self.ends = (self._scaled(x[0], 0), self._scaled(x[1], 0))
@@ -55,7 +57,8 @@ class Axes:
         for value in _decades(*x) if logarithmic else _steps(*x):
             place = self.x(value)
             drawing.line(place, bottom, place, bottom + 5, stroke="muted")
-            drawing.text(place, bottom + 20, f"{value:,g}", size=12, anchor="middle", fill="muted")
+            words_x = f"{value:,g}" if grouped else f"{value:g}"
+            drawing.text(place, bottom + 20, words_x, size=12, anchor="middle", fill="muted")
         drawing.text(right, bottom + 40, words[0], size=12, anchor="end", fill="muted")
         drawing.text(left - 44, top - 12, words[1], size=12, fill="muted")
 

@@ -7,7 +7,8 @@ package draws with `Drawing`; nothing outside `lineage_lab.figures` draws.
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from io import BytesIO
 from math import hypot
@@ -55,6 +56,7 @@ class Drawing:
     ) -> None:
         self._name = name
         self._masks = 0
+        self._linked = False
         self._head = (
             f'<svg class="ll-svg" viewBox="0 0 {width:g} {height:g}" role="img" '
             f'aria-labelledby="{name}-title {name}-desc" xmlns="http://www.w3.org/2000/svg" '
@@ -201,6 +203,29 @@ class Drawing:
             self.text(x + width / 2, first + 16 * index, line, anchor="middle", size=12.5 - index,
                       weight=400 if index else 650, fill="muted" if index else "ink")  # fmt: skip
 
+    @contextmanager
+    def group(self, **attributes: str) -> Iterator[None]:
+        """What is drawn inside belongs together; ``data_key`` becomes ``data-key``."""
+        self._body.append(f"<g{_attributes(attributes)}>")
+        yield
+        self._body.append("</g>")
+
+    @contextmanager
+    def link(self, href: str, words: str, **attributes: str) -> Iterator[None]:
+        """What is drawn inside leads to a page; `words` is its accessible name.
+
+        A picture with links is no image to a screen reader, which would hide them, but a group.
+        """
+        self._linked = True
+        name = f' href="{escape(href)}" aria-label="{escape(words)}"'
+        self._body.append(f"<a{name}{_attributes(attributes)}>")
+        yield
+        self._body.append("</a>")
+
+    def tip(self, words: str) -> None:
+        """Words that a pointer brings up, for the group that is being drawn."""
+        self._body.append(f"<title>{escape(words)}</title>")
+
     def photo(self, x: float, y: float, width: float, image: Image.Image) -> None:
         """A photograph as a JPEG inside the file; its height follows from its form."""
         file = BytesIO()
@@ -214,4 +239,12 @@ class Drawing:
 
     def svg(self) -> str:
         """The finished file. No blank line: Markdown would end the block there."""
-        return self._head + "\n".join(self._body) + "\n</svg>\n"
+        head = self._head.replace('role="img"', 'role="group"', 1) if self._linked else self._head
+        return head + "\n".join(self._body) + "\n</svg>\n"
+
+
+def _attributes(attributes: dict[str, str]) -> str:
+    return "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for name, value in attributes.items()
+    )
