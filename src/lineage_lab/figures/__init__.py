@@ -14,7 +14,8 @@ from pathlib import Path
 __all__ = ["TOPICS", "build"]
 
 # What every chapter's figures are drawn with.
-_SHARED = ("anatomy.py", "data.py", "experiments.py", "figures/c*.py", "figures/style.py")
+_SHARED = ("anatomy.py", "data.py", "experiments.py", "figures/chapter.py", "figures/charts.py",
+           "figures/style.py")  # fmt: skip
 
 
 def _chapter(slug: str, topic: str, *more: str) -> tuple[str, ...]:
@@ -27,11 +28,23 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
     "lenet": _chapter("lenet5", "lenet"),
+    "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),
     "recipes": (
         "results.py",
         "figures/recipes.py",
         "../../docs/results/elpv-lite.json",
         "../../docs/results/recipe-lines.json",
+    ),
+    "timeline": (
+        "anatomy.py",
+        "choosing.py",
+        "figures/charts.py",
+        "figures/style.py",
+        "figures/timeline.py",
+        "lineage.py",
+        "models/*.py",
+        "printed.py",
+        "weights.py",
     ),
 }
 
