@@ -1,0 +1,459 @@
+"""The lineage at a glance: the family tree, its table, and what accuracy costs.
+
+Neighbours: `lineage_lab.lineage` has the papers and who took what from whom,
+`lineage_lab.choosing` the published weights with their costs; ``docs/assets/lineage.js`` makes
+the page answer to a pointer and a keyboard, by the ``data-`` attributes that are written here.
+"""
+
+from html import escape
+from itertools import pairwise
+from math import sqrt
+
+import torch
+
+from lineage_lab.anatomy import Anatomy, describe
+from lineage_lab.choosing import Candidate, candidates
+from lineage_lab.figures.charts import LETTER, Axes, Box, place_label
+from lineage_lab.figures.style import Drawing
+from lineage_lab.lineage import NETWORKS, PASSED_ON, TOP1, Gift, Network
+from lineage_lab.models.googlenet import GoogLeNet
+from lineage_lab.printed import PRINTED
+from lineage_lab.registry import create_model, entry
+
+__all__ = ["chapter", "draw"]
+
+YEARS = {network.key: network.year for network in NETWORKS}
+NAMES = {network.key: network.name for network in NETWORKS}
+# Where the nodes of the tree stand: the middle of a box, in the order of time from the top.
+NODES = {
+    "lenet5": (390, 46),
+    "alexnet": (390, 160),
+    "vgg": (222, 292),
+    "googlenet": (558, 292),
+    "resnet": (390, 424),
+    "efficientnet": (222, 556),
+    "vit": (558, 592),
+    "convnext": (390, 724),
+}
+BOX = (138, 46)
+# A series of the chart: colour and dash of a family.
+SERIES = {
+    "alexnet": ("input", ""),
+    "vgg": ("pool", "8 3"),
+    "googlenet": ("norm", ""),
+    "resnet": ("conv", ""),
+    "efficientnet": ("dense", "10 3 2 3"),
+    "convnext": ("act", "5 2"),
+    "vit": ("output", "2 3"),
+}
+AXES = {
+    "macs": "10⁹ multiply-adds an image (logarithmic)",
+    "parameters": "10⁶ parameters (logarithmic)",
+    "size": "MiB of the file (logarithmic)",
+    "year": "year of the paper",
+}
+CHOICES = {"macs": "MACs", "parameters": "parameters", "size": "file size", "year": "year"}
+UNITS = {"macs": "G MACs", "parameters": "M parameters", "size": "MiB", "year": "(year)"}
+
+
+def draw() -> dict[str, str]:
+    """The page's figures and tables."""
+    rows = tuple(c for c in candidates() if not c.published.startswith("efficientnet-lite"))
+    charts = {f"chart-{axis}.svg": _chart(rows, axis) for axis in AXES}
+    return {
+        "tree.svg": _tree(),
+        "lineage.md": _lineage(),
+        "gifts.md": _gifts(),
+        "points.md": _points(rows),
+        "controls.md": _controls(),
+        **charts,
+    }
+
+
+def chapter(network: Network) -> str:
+    """Where its chapter is, seen from a page beside the home page; empty if it isn't written."""
+    return f"../chapters/{network.key}/" if network.chapter else ""
+
+
+def _tree() -> str:
+    """Boxes by time, arrows from who gave to who took; dashed where something stood between."""
+    words = "; ".join(
+        f"{NAMES[g.giver]} to {NAMES[g.receiver]}: {g.idea}"
+        + (f", by way of {g.through}" if g.through else "")
+        for g in PASSED_ON
+    )
+    d = Drawing(
+        "timeline-tree",
+        width=760,
+        height=764,
+        title="The family tree of the lineage",
+        description=f"Eight networks from 1998 to 2022, from top to bottom. What was taken: {words}.",
+    )
+    for network in NETWORKS:
+        x, y = NODES[network.key]
+        d.line(64, y, x - BOX[0] / 2, y, dash="2 4")
+        d.text(16, y + 4.5, str(network.year), weight=650)
+    d.text(16, 108, "fourteen years", fill="muted", size=12)
+    for gift in PASSED_ON:
+        with d.group(class_="ll-edge", data_from=gift.giver, data_to=gift.receiver):
+            _arrow(d, gift)
+    for network in NETWORKS:
+        x, y = NODES[network.key]
+        kind = "output" if network.key == "vit" else "conv"
+        told = f"{network.name}, {network.year}: {network.idea}"
+        link = chapter(network)
+        node = {"class_": "ll-node", "data_key": network.key}
+        with d.link(link, f"{told}. Its chapter", **node) if link else d.group(**node):
+            left, top = x - BOX[0] / 2, y - BOX[1] / 2
+            d.rect(left, top, *BOX, fill=f"{kind}-soft", stroke=kind, radius=5)
+            d.text(x, y - 3, network.name, anchor="middle", weight=650, size=14)
+            count = f"{network.parameters / 1e6:,.1f} M parameters"
+            if network.parameters < 1e6:
+                count = f"{network.parameters:,} parameters"
+            d.text(x, y + 15, count, anchor="middle", fill="muted", size=12)
+    return d.svg()
+
+
+def _arrow(d: Drawing, gift: Gift) -> None:
+    (x1, y1), (x2, y2) = NODES[gift.giver], NODES[gift.receiver]
+    half = BOX[1] / 2
+    dash = "5 3" if gift.through else ""
+    if gift.giver == "lenet5" and gift.receiver == "googlenet":  # round the outside
+        points = [(x1 + BOX[0] / 2, y1), (x2 + 40, y1), (x2 + 40, y2 - half)]
+        place = (x2 + 40, 160.0)
+    elif x1 == x2:
+        points = [(x1, y1 + half), (x2, y2 - half)]
+        place = (x1, (y1 + y2) / 2 + (48 if gift.giver == "resnet" else 0))
+    else:
+        # From the side of the giver's foot to the receiver's head, by a bend.
+        start = (x1 + (34 if x2 > x1 else -34), y1 + half)
+        end = (x2 + (34 if x1 > x2 else -34), y2 - half)
+        points = [start, end]
+        place = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        # Away from the middle, where a line or another label may be.
+        place = (place[0] + (38 if place[0] > 390 else -38), place[1])
+    d.arrow(points, dash=dash, stroke_width=1.6)
+    lines = _wrapped(gift.idea) + ([f"by {gift.through}"] if gift.through else [])
+    width = max(map(len, lines)) * 6.3 + 10
+    top = place[1] - 8.5 * len(lines)
+    d.rect(place[0] - width / 2, top, width, 17 * len(lines), fill="paper")
+    for index, line in enumerate(lines):
+        by = line.startswith("by ")
+        d.text(place[0], top + 13 + 17 * index, line, anchor="middle", size=12,
+               fill="muted" if by else "ink")  # fmt: skip
+
+
+def _wrapped(words: str, width: int = 24) -> list[str]:
+    lines = [""]
+    for word in words.split():
+        if len(lines[-1]) + len(word) >= width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def anatomy(network: Network) -> Anatomy:
+    """Of the form that the ledger names, without auxiliary classifiers."""
+    with torch.device("meta"):
+        model = create_model(network.variant)
+    if isinstance(model, GoogLeNet):
+        model.auxiliary_4a = model.auxiliary_4d = None
+    return describe(model, entry(network.variant).input_size)
+
+
+def _lineage() -> str:
+    """The tree as a table: a row for each network, all that is counted counted here."""
+    best = {c.name: c for c in candidates()}
+    for c in candidates():
+        if c.weights == "imagenet":
+            best[c.name] = c
+    head = ("Year", "Network", "Authors", "Parameters", "MACs", "Receptive field",
+            "Top-1, torchvision’s weights", "Top-1, the paper’s")  # fmt: skip
+    rows = []
+    for network in NETWORKS:
+        found = anatomy(network)
+        link = chapter(network)
+        name = escape(network.name)
+        linked = f'<a href="{link}">{name}</a>' if link else name
+        field = "whole image" if network.key == "vit" else f"{found.receptive_field:,}"
+        if found.sees_whole_image and network.key != "vit":
+            field += "; its gates: whole image"
+        weights = best.get(network.variant)
+        top1 = f"{weights.top1:.2f} %<br><code>{weights.published}</code>" if weights else "–"
+        cells = (
+            (network.year, str(network.year)),
+            (network.name, f"{linked}<br><small>{escape(network.variant)}</small>"),
+            (network.authors[0], _authors(network.authors)),
+            (found.parameters, _beside(f"{found.parameters:,}", network, "parameters")),
+            (found.macs, _beside(_giga(found.macs), network, "macs")),
+            (found.receptive_field or 0, field),
+            (weights.top1 if weights else "", top1),
+            _printed_top1(network.key),
+        )
+        rows.append(_row(cells, {"data-key": network.key, "data-year": str(network.year)}))
+    return _table("ll-lineage", "The networks of the lineage", head, rows, numbers=(3, 4, 5, 6, 7))
+
+
+def _beside(ours: str, network: Network, quantity: str) -> str:
+    """Our count, and below it what its paper prints of the same form."""
+    year = str(network.year)
+    for row in PRINTED:
+        if (row.model, row.quantity, row.side) == (network.variant, quantity, None) and (
+            year in row.source
+        ):
+            unit = {1.0: "", 1e6: " M", 1e9: " G"}[float(row.unit)]
+            value = f"{int(row.value):,}" if row.unit == 1 else row.value
+            return f"{ours}<br><small>printed: {value}{unit}</small>"
+    return ours
+
+
+def _printed_top1(key: str) -> tuple[float | str, str]:
+    for row in TOP1:
+        if row.key == key:
+            error = f"error {row.error} %, " if row.error else ""
+            told = escape(f"{row.model}; {error}{row.how}; {row.source}")
+            return float(row.accuracy), f"{row.accuracy} %<br><small>{told}</small>"
+    return "", "–"
+
+
+def _authors(names: tuple[str, ...]) -> str:
+    shown = ", ".join(escape(n.rsplit(" ", 1)[-1]) for n in names[:2])
+    more = len(names) - 2
+    return shown + (
+        f" and {more} more" if more > 1 else f", {names[2].split()[-1]}" if more else ""
+    )
+
+
+def _giga(macs: int) -> str:
+    return f"{macs / 1e9:.2f} G" if macs >= 1e8 else f"{macs / 1e6:.2f} M"
+
+
+def _gifts() -> str:
+    """Who took what from whom, with the place that says so."""
+    rows = (
+        f"| {NAMES[g.giver]} ({YEARS[g.giver]}) | {NAMES[g.receiver]} ({YEARS[g.receiver]}) | "
+        f"{g.idea}{f', by way of {g.through}' if g.through else ''} | {g.source} |"
+        for g in PASSED_ON
+    )
+    return "\n".join(("| from | to | what | says who |", "| --- | --- | --- | --- |", *rows, ""))
+
+
+def _short(c: Candidate) -> str:
+    """The label at a disc: what tells it from the others of its family."""
+    if c.family in ("alexnet", "googlenet"):
+        return NAMES[c.family]
+    if c.family == "vit":
+        return {"imagenet": "ViT-B/16", "imagenet-swag": "ViT-B/16 at 384, SWAG"}.get(
+            c.weights, "ViT-B/16, SWAG"
+        )
+    tail = c.name.removeprefix(c.family).strip("_")
+    version = "" if c.weights == "imagenet" or c.family != "resnet" else " V1"
+    return tail.upper()[:2].strip("_") + version if c.family == "efficientnet" else (
+        tail[0].upper() if c.family == "convnext" else tail.replace("_bn", " BN") + version
+    )  # fmt: skip
+
+
+def _full(c: Candidate) -> str:
+    names = {"resnet": "ResNet-", "vgg": "VGG-", "efficientnet": "EfficientNet-",
+             "convnext": "ConvNeXt-"}  # fmt: skip
+    if c.family == "convnext":
+        return f"ConvNeXt-{c.name.split('_')[1].capitalize()}"
+    return names.get(c.family, "") + _short(c).removesuffix(" V1")
+
+
+def _value(c: Candidate, axis: str) -> float:
+    return {
+        "macs": c.gmacs,
+        "parameters": c.parameters / 1e6,
+        "size": c.megabytes,
+        "year": YEARS[c.family],
+    }[axis]
+
+
+def _chart(rows: tuple[Candidate, ...], axis: str) -> str:
+    """Top-1 by one of four axes; a disc's area is the number of parameters."""
+    values = [_value(c, axis) for c in rows]
+    year = axis == "year"
+    low, high = (2011, 2023) if year else (min(values) * 0.8, max(values) * 1.35)
+    d = Drawing(
+        f"timeline-{axis}",
+        width=760,
+        height=500,
+        title=f"Top-1 accuracy by {axis if axis != 'macs' else 'MACs'}",
+        description="A disc for each published file of weights; its area is the number of "
+        "parameters. "
+        + "; ".join(f"{_full(c)} {c.published}: {v:,g}, {c.top1:.1f} %" for c, v in
+                    zip(rows, values, strict=True))
+        + ".",
+    )  # fmt: skip
+    box = (58.0, 36.0, 744.0, 420.0)
+    axes = Axes(d, box, (low, high), (54, 88), (AXES[axis], "% top-1 on ImageNet"),
+                logarithmic=not year, grouped=not year)  # fmt: skip
+    for line in _lines(rows):
+        if not year:
+            kind, dash = SERIES[line[0].family]
+            for a, b in pairwise(line):
+                d.line(axes.x(_value(a, axis)), axes.y(a.top1), axes.x(_value(b, axis)),
+                       axes.y(b.top1), stroke=kind, dash=dash)  # fmt: skip
+    taken: list[Box] = []
+    places = [(axes.x(v), axes.y(c.top1)) for c, v in zip(rows, values, strict=True)]
+    for c, (x, y) in zip(rows, places, strict=True):
+        radius = _radius(c)
+        taken.append((x - radius, y - radius, x + radius, y + radius))
+    order = sorted(range(len(rows)), key=lambda i: -rows[i].parameters)
+    for i in order:
+        c, (x, y) = rows[i], places[i]
+        kind = SERIES[c.family][0]
+        attributes = {"class_": "ll-disc", "data_row": f"{c.name}/{c.weights}",
+                      "data_family": c.family, "data_year": str(YEARS[c.family])}  # fmt: skip
+        with d.group(**attributes):
+            d.tip(f"{_full(c)}, {c.published}: {c.top1:.2f} % top-1, {c.gmacs:.2f} G MACs, "
+                  f"{c.parameters / 1e6:.1f} M parameters, {c.megabytes:.1f} MiB")  # fmt: skip
+            d.circle(x, y, _radius(c), fill=f"{kind}-soft", stroke=kind)
+    if not year:  # the discs of one year stand in one column: the table names them
+        for i in sorted(order, key=lambda i: places[i][0]):
+            c, (x, y) = rows[i], places[i]
+            attributes = {"class_": "ll-label", "data_row": f"{c.name}/{c.weights}"}
+            width = len(_short(c)) * LETTER
+            shift = max(0.0, _radius(c) - 8)
+            spot = _free(x, y, width, shift, box, taken)
+            if spot:
+                with d.group(**attributes):
+                    d.text(*spot, _short(c), size=11.5)
+    _legend(d)
+    return d.svg()
+
+
+def _free(
+    x: float, y: float, width: float, shift: float, box: Box, taken: list[Box]
+) -> tuple[float, float] | None:
+    """A free place beside a disc, or none: then the pointer and the table say what it is."""
+    tries = [(x + 9 + shift, y + 4), (x - 9 - shift - width, y + 4)]
+    tries += [(x - width / 2, y - 9 - shift), (x - width / 2, y + 19 + shift)]
+    for left, base in tries:
+        spot = (left - 1, base - 10, left + width + 1, base + 2)
+        inside = spot[0] > box[0] and spot[2] < box[2] and spot[1] > box[1] - 8
+        if inside and all(
+            spot[2] < t[0] or t[2] < spot[0] or spot[3] < t[1] or t[3] < spot[1] for t in taken
+        ):
+            taken.append(spot)
+            return left, base
+    return None
+
+
+def _radius(c: Candidate) -> float:
+    return max(3.5, 19 * sqrt(c.parameters / 197.8e6))
+
+
+def _lines(rows: tuple[Candidate, ...]) -> list[list[Candidate]]:
+    """Sizes of one family, trained alike."""
+    found: dict[tuple[str, bool, bool], list[Candidate]] = {}
+    for c in rows:
+        if c.family in ("vgg", "resnet", "efficientnet", "convnext"):
+            second = c.family == "resnet" and c.published.endswith("V2")
+            older = c.family == "efficientnet" and c.weights == "imagenet-v1"
+            if not older:
+                found.setdefault((c.family, c.name.endswith("_bn"), second), []).append(c)
+    return [sorted(line, key=lambda c: c.parameters) for line in found.values()]
+
+
+def _legend(d: Drawing) -> None:
+    x = 58.0
+    for family, (kind, dash) in SERIES.items():
+        d.circle(x + 6, 482, 5, fill=f"{kind}-soft", stroke=kind)
+        if dash or family == "resnet":
+            d.line(x + 12, 482, x + 26, 482, stroke=kind, dash=dash)
+        d.text(x + (30 if dash or family == "resnet" else 15), 486, NAMES[family], size=12)
+        x += 46 + len(NAMES[family]) * LETTER
+
+
+def _points(rows: tuple[Candidate, ...]) -> str:
+    """The chart as a table."""
+    head = ("Network", "Weights", "Year", "Side", "Top-1, %", "MACs, G", "Parameters, M",
+            "File, MiB")  # fmt: skip
+    lines = []
+    for c in rows:
+        cells: tuple[tuple[float | str, str], ...] = (
+            (_full(c), _full(c)),
+            (c.published, f"<code>{c.published}</code>"),
+            (YEARS[c.family], str(YEARS[c.family])),
+            (c.side, str(c.side)),
+            (c.top1, f"{c.top1:.2f}"),
+            (c.gmacs, f"{c.gmacs:.2f}"),
+            (round(c.parameters / 1e6, 1), f"{c.parameters / 1e6:.1f}"),
+            (c.megabytes, f"{c.megabytes:.1f}"),
+        )
+        attributes = {
+            "data-row": f"{c.name}/{c.weights}",
+            "data-family": c.family,
+            **{f"data-{axis}": f"{_value(c, axis):g}" for axis in AXES},
+        }
+        lines.append(_row(cells, attributes))
+    return _table("ll-points", "torchvision’s published weights", head, lines,
+                  numbers=(2, 3, 4, 5, 6, 7))  # fmt: skip
+
+
+def _controls() -> str:
+    """The chart's form; the page's script shows it, since it does nothing without."""
+    axes = "".join(
+        f'<label><input type="radio" name="axis" value="{axis}"'
+        f"{' checked' if axis == 'macs' else ''}> {words}</label>"
+        for axis, words in CHOICES.items()
+    )
+    families = "".join(f'<option value="{key}">{NAMES[key]}</option>' for key in SERIES)
+    years = sorted({YEARS[key] for key in SERIES})
+    since = "".join(f"<option>{year}</option>" for year in years)
+    until = "".join(
+        f"<option{' selected' if year == years[-1] else ''}>{year}</option>" for year in years
+    )
+    return "\n".join(
+        (
+            '<form class="ll-controls" id="ll-chart-controls" hidden>',
+            f"<fieldset><legend>Across</legend>{axes}</fieldset>",
+            f'<label>At most <input type="number" name="most" min="0" step="any"> '
+            f"<span data-unit>{UNITS['macs']}</span></label>",
+            f'<label>Family <select name="family"><option value="">all</option>{families}'
+            "</select></label>",
+            f'<label>From <select name="since">{since}</select></label>',
+            f'<label>to <select name="until">{until}</select></label>',
+            '<button type="reset">Show all</button>',
+            '<output aria-live="polite"></output>',
+            "</form>",
+            "",
+        )
+    )
+
+
+def _row(cells: tuple[tuple[float | str, str], ...], attributes: dict[str, str]) -> str:
+    told = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
+    inner = "".join(
+        f'<td data-value="{escape(f"{value:g}" if isinstance(value, float) else str(value))}">'
+        f"{text}</td>"
+        for value, text in cells
+    )
+    return f"<tr{told}>{inner}</tr>"
+
+
+def _table(
+    name: str, caption: str, head: tuple[str, ...], rows: list[str], numbers: tuple[int, ...]
+) -> str:
+    """HTML, since Markdown has no place for the ``data-`` attributes."""
+    cells = "".join(
+        f'<th scope="col"{" data-number" if index in numbers else ""}>{words}</th>'
+        for index, words in enumerate(head)
+    )
+    return "\n".join(
+        (
+            f'<div class="ll-data" id="{name}" role="region" aria-label="{caption}" tabindex="0">',
+            "<table>",
+            f"<caption>{caption}</caption>",
+            f"<thead><tr>{cells}</tr></thead>",
+            "<tbody>",
+            *rows,
+            "</tbody>",
+            "</table>",
+            "</div>",
+            "",
+        )
+    )
