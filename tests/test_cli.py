@@ -123,6 +123,11 @@ def test_weights_out_of_reach_name_address_place_and_flag(tmp_path: Path) -> Non
     assert [p.name for p in left if p.suffix != ".lock"] == []
 
 
+def listens() -> None:
+    """A process that a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     process = subprocess.Popen(
@@ -130,6 +135,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path: Path) ->
          "--epochs", "500", "--seeds", "1", "--json", str(tmp_path / "a.json")],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=listens,
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:  # until training is under way

@@ -116,12 +116,17 @@ def test_two_processes_from_the_command() -> None:
     assert done.stdout.count("of 50 validation images right") == 1  # one process speaks for all
 
 
+def listens() -> None:
+    """A process that a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.fault("ctrl-c")
 def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(tmp_path: Path) -> None:
     arguments = ["finetune", "lenet5_modern", "--data", "digits", "--random-weights", "--epochs",
                  "200", "--out", str(tmp_path / "a run"), "--precision", "fp32"]  # fmt: skip
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+                               stderr=subprocess.PIPE, text=True, preexec_fn=listens)  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
         if "step 1/" in line:
