@@ -10,7 +10,18 @@ SOURCE = Path(__file__).parents[1] / "src" / "lineage_lab"
 
 # A module may import from its own layer's left only; a name with a dot stands for a folder's files.
 LAYERS = (
-    {"__init__", "download", "faults", "files", "ledger", "lineage", "printed", "shadow", "shapes"},
+    {
+        "__init__",
+        "download",
+        "faults",
+        "files",
+        "ledger",
+        "lineage",
+        "printed",
+        "references",
+        "shadow",
+        "shapes",
+    },
     {"decode", "operators"},
     {"cache", "folders"},
     {"datasets"},
@@ -57,6 +68,7 @@ NO_TORCH = {
     "ledger",
     "lineage",
     "printed",
+    "references",
     "recipe",
     "cli",
     "__init__",

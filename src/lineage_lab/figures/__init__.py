@@ -28,6 +28,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
     "lenet": _chapter("lenet5", "lenet"),
+    "references": ("lineage.py", "references.py", "figures/references.py"),
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),
     "recipes": (
         "results.py",
