@@ -7,35 +7,36 @@ the page answer to a pointer and a keyboard, by the ``data-`` attributes that ar
 
 from html import escape
 from itertools import pairwise
-from math import sqrt
+from math import ceil, sqrt
 
 import torch
 
 from lineage_lab.anatomy import Anatomy, describe
 from lineage_lab.choosing import Candidate, candidates
-from lineage_lab.figures.charts import LETTER, Axes, Box, place_label
+from lineage_lab.figures.charts import LETTER, Axes, Box
 from lineage_lab.figures.style import Drawing
 from lineage_lab.lineage import NETWORKS, PASSED_ON, TOP1, Gift, Network
 from lineage_lab.models.googlenet import GoogLeNet
 from lineage_lab.printed import PRINTED
 from lineage_lab.registry import create_model, entry
 
-__all__ = ["chapter", "draw"]
+__all__ = ["NAMES", "SERIES", "chapter", "draw", "free", "table", "table_row"]
 
 YEARS = {network.key: network.year for network in NETWORKS}
 NAMES = {network.key: network.name for network in NETWORKS}
 # Where the nodes of the tree stand: the middle of a box, in the order of time from the top.
 NODES = {
-    "lenet5": (390, 46),
-    "alexnet": (390, 160),
-    "vgg": (222, 292),
-    "googlenet": (558, 292),
-    "resnet": (390, 424),
-    "efficientnet": (222, 556),
-    "vit": (558, 592),
-    "convnext": (390, 724),
+    "lenet5": (330, 34),
+    "alexnet": (330, 148),
+    "vgg": (168, 280),
+    "googlenet": (492, 280),
+    "resnet": (330, 412),
+    "efficientnet": (168, 544),
+    "vit": (492, 580),
+    "convnext": (330, 716),
 }
-BOX = (138, 46)
+MIDDLE = 330
+BOX = (144, 48)
 # A series of the chart: colour and dash of a family.
 SERIES = {
     "alexnet": ("input", ""),
@@ -53,6 +54,7 @@ AXES = {
     "year": "year of the paper",
 }
 CHOICES = {"macs": "MACs", "parameters": "parameters", "size": "file size", "year": "year"}
+NUMBERS = ((3, 4, 5, 6), (2, 3, 4, 5, 6, 7))  # columns of the two tables, to the right
 UNITS = {"macs": "G MACs", "parameters": "M parameters", "size": "MiB", "year": "(year)"}
 
 
@@ -84,16 +86,16 @@ def _tree() -> str:
     )
     d = Drawing(
         "timeline-tree",
-        width=760,
-        height=764,
+        width=620,
+        height=752,
         title="The family tree of the lineage",
-        description=f"Eight networks from 1998 to 2022, from top to bottom. What was taken: {words}.",
+        description=f"Eight networks, the oldest at the top. What was taken: {words}.",
     )
     for network in NETWORKS:
         x, y = NODES[network.key]
-        d.line(64, y, x - BOX[0] / 2, y, dash="2 4")
-        d.text(16, y + 4.5, str(network.year), weight=650)
-    d.text(16, 108, "fourteen years", fill="muted", size=12)
+        d.line(58, y, x - BOX[0] / 2, y, dash="2 4")
+        d.text(10, y + 4.5, str(network.year), weight=650)
+    d.text(10, 95, "fourteen years", fill="muted", size=12)
     for gift in PASSED_ON:
         with d.group(class_="ll-edge", data_from=gift.giver, data_to=gift.receiver):
             _arrow(d, gift)
@@ -120,10 +122,10 @@ def _arrow(d: Drawing, gift: Gift) -> None:
     dash = "5 3" if gift.through else ""
     if gift.giver == "lenet5" and gift.receiver == "googlenet":  # round the outside
         points = [(x1 + BOX[0] / 2, y1), (x2 + 40, y1), (x2 + 40, y2 - half)]
-        place = (x2 + 40, 160.0)
+        place = (x2 + 40.0, 148.0)
     elif x1 == x2:
         points = [(x1, y1 + half), (x2, y2 - half)]
-        place = (x1, (y1 + y2) / 2 + (48 if gift.giver == "resnet" else 0))
+        place = (float(x1), (y1 + y2) / 2)
     else:
         # From the side of the giver's foot to the receiver's head, by a bend.
         start = (x1 + (34 if x2 > x1 else -34), y1 + half)
@@ -131,22 +133,24 @@ def _arrow(d: Drawing, gift: Gift) -> None:
         points = [start, end]
         place = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
         # Away from the middle, where a line or another label may be.
-        place = (place[0] + (38 if place[0] > 390 else -38), place[1])
+        place = (place[0] + (36 if place[0] > MIDDLE else -36), place[1])
     d.arrow(points, dash=dash, stroke_width=1.6)
-    lines = _wrapped(gift.idea) + ([f"by {gift.through}"] if gift.through else [])
+    lines = _wrapped(gift.idea) + (_wrapped(f"by way of {gift.through}") if gift.through else [])
     width = max(map(len, lines)) * 6.3 + 10
     top = place[1] - 8.5 * len(lines)
     d.rect(place[0] - width / 2, top, width, 17 * len(lines), fill="paper")
+    own = len(_wrapped(gift.idea))
     for index, line in enumerate(lines):
-        by = line.startswith("by ")
         d.text(place[0], top + 13 + 17 * index, line, anchor="middle", size=12,
-               fill="muted" if by else "ink")  # fmt: skip
+               fill="ink" if index < own else "muted")  # fmt: skip
 
 
 def _wrapped(words: str, width: int = 24) -> list[str]:
+    """Lines of about the same length, none much longer than `width`."""
+    count = ceil(len(words) / width)
     lines = [""]
     for word in words.split():
-        if len(lines[-1]) + len(word) >= width:
+        if len(lines[-1]) + len(word) / 2 > len(words) / count and len(lines) < count:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()
@@ -191,8 +195,8 @@ def _lineage() -> str:
             (weights.top1 if weights else "", top1),
             _printed_top1(network.key),
         )
-        rows.append(_row(cells, {"data-key": network.key, "data-year": str(network.year)}))
-    return _table("ll-lineage", "The networks of the lineage", head, rows, numbers=(3, 4, 5, 6, 7))
+        rows.append(table_row(cells, {"data-key": network.key}, NUMBERS[0]))
+    return table("ll-lineage", "The networks of the lineage", head, rows, numbers=NUMBERS[0])
 
 
 def _beside(ours: str, network: Network, quantity: str) -> str:
@@ -211,8 +215,8 @@ def _beside(ours: str, network: Network, quantity: str) -> str:
 def _printed_top1(key: str) -> tuple[float | str, str]:
     for row in TOP1:
         if row.key == key:
-            error = f"error {row.error} %, " if row.error else ""
-            told = escape(f"{row.model}; {error}{row.how}; {row.source}")
+            table = row.source.rpartition(", ")[2]
+            told = escape(f"{row.model}; {row.how}; {table}")
             return float(row.accuracy), f"{row.accuracy} %<br><small>{told}</small>"
     return "", "–"
 
@@ -278,8 +282,8 @@ def _chart(rows: tuple[Candidate, ...], axis: str) -> str:
     low, high = (2011, 2023) if year else (min(values) * 0.8, max(values) * 1.35)
     d = Drawing(
         f"timeline-{axis}",
-        width=760,
-        height=500,
+        width=680,
+        height=490,
         title=f"Top-1 accuracy by {axis if axis != 'macs' else 'MACs'}",
         description="A disc for each published file of weights; its area is the number of "
         "parameters. "
@@ -287,7 +291,7 @@ def _chart(rows: tuple[Candidate, ...], axis: str) -> str:
                     zip(rows, values, strict=True))
         + ".",
     )  # fmt: skip
-    box = (58.0, 36.0, 744.0, 420.0)
+    box = (44.0, 36.0, 668.0, 410.0)
     axes = Axes(d, box, (low, high), (54, 88), (AXES[axis], "% top-1 on ImageNet"),
                 logarithmic=not year, grouped=not year)  # fmt: skip
     for line in _lines(rows):
@@ -317,7 +321,7 @@ def _chart(rows: tuple[Candidate, ...], axis: str) -> str:
             attributes = {"class_": "ll-label", "data_row": f"{c.name}/{c.weights}"}
             width = len(_short(c)) * LETTER
             shift = max(0.0, _radius(c) - 8)
-            spot = _free(x, y, width, shift, box, taken)
+            spot = free(x, y, width, shift, box, taken)
             if spot:
                 with d.group(**attributes):
                     d.text(*spot, _short(c), size=11.5)
@@ -325,7 +329,7 @@ def _chart(rows: tuple[Candidate, ...], axis: str) -> str:
     return d.svg()
 
 
-def _free(
+def free(
     x: float, y: float, width: float, shift: float, box: Box, taken: list[Box]
 ) -> tuple[float, float] | None:
     """A free place beside a disc, or none: then the pointer and the table say what it is."""
@@ -359,13 +363,13 @@ def _lines(rows: tuple[Candidate, ...]) -> list[list[Candidate]]:
 
 
 def _legend(d: Drawing) -> None:
-    x = 58.0
+    x = 40.0
     for family, (kind, dash) in SERIES.items():
-        d.circle(x + 6, 482, 5, fill=f"{kind}-soft", stroke=kind)
+        d.circle(x + 6, 474, 5, fill=f"{kind}-soft", stroke=kind)
         if dash or family == "resnet":
-            d.line(x + 12, 482, x + 26, 482, stroke=kind, dash=dash)
-        d.text(x + (30 if dash or family == "resnet" else 15), 486, NAMES[family], size=12)
-        x += 46 + len(NAMES[family]) * LETTER
+            d.line(x + 12, 474, x + 26, 474, stroke=kind, dash=dash)
+        d.text(x + (30 if dash or family == "resnet" else 15), 478, NAMES[family], size=12)
+        x += len(NAMES[family]) * LETTER + (54 if dash or family == "resnet" else 34)
 
 
 def _points(rows: tuple[Candidate, ...]) -> str:
@@ -389,9 +393,9 @@ def _points(rows: tuple[Candidate, ...]) -> str:
             "data-family": c.family,
             **{f"data-{axis}": f"{_value(c, axis):g}" for axis in AXES},
         }
-        lines.append(_row(cells, attributes))
-    return _table("ll-points", "torchvision’s published weights", head, lines,
-                  numbers=(2, 3, 4, 5, 6, 7))  # fmt: skip
+        lines.append(table_row(cells, attributes, NUMBERS[1]))
+    return table("ll-points", "torchvision’s published weights", head, lines,
+                  numbers=NUMBERS[1])  # fmt: skip
 
 
 def _controls() -> str:
@@ -407,35 +411,39 @@ def _controls() -> str:
     until = "".join(
         f"<option{' selected' if year == years[-1] else ''}>{year}</option>" for year in years
     )
-    return "\n".join(
-        (
-            '<form class="ll-controls" id="ll-chart-controls" hidden>',
-            f"<fieldset><legend>Across</legend>{axes}</fieldset>",
-            f'<label>At most <input type="number" name="most" min="0" step="any"> '
-            f"<span data-unit>{UNITS['macs']}</span></label>",
-            f'<label>Family <select name="family"><option value="">all</option>{families}'
-            "</select></label>",
-            f'<label>From <select name="since">{since}</select></label>',
-            f'<label>to <select name="until">{until}</select></label>',
-            '<button type="reset">Show all</button>',
-            '<output aria-live="polite"></output>',
-            "</form>",
-            "",
-        )
+    lines = (
+        '<form class="ll-controls" id="ll-chart-controls" hidden>',
+        f"<fieldset><legend>Across</legend>{axes}</fieldset>",
+        '<label>At most <input type="number" name="most" min="0" step="any">',
+        f"<span data-unit>{UNITS['macs']}</span></label>",
+        '<label>Family <select name="family"><option value="">all</option>',
+        f"{families}</select></label>",
+        f'<label>From <select name="since">{since}</select></label>',
+        f'<label>to <select name="until">{until}</select></label>',
+        '<button type="reset">Show all</button>',
+        '<output aria-live="polite"></output>',
+        "</form>",
+        "",
     )
+    return "\n".join(lines)
 
 
-def _row(cells: tuple[tuple[float | str, str], ...], attributes: dict[str, str]) -> str:
+def table_row(
+    cells: tuple[tuple[float | str, str], ...],
+    attributes: dict[str, str],
+    numbers: tuple[int, ...],
+) -> str:
+    """A row of HTML: of each cell what it is sorted by and what is shown; then attributes."""
     told = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
     inner = "".join(
-        f'<td data-value="{escape(f"{value:g}" if isinstance(value, float) else str(value))}">'
+        f'<td data-value="{escape(str(value))}"{" data-number" if index in numbers else ""}>'
         f"{text}</td>"
-        for value, text in cells
+        for index, (value, text) in enumerate(cells)
     )
     return f"<tr{told}>{inner}</tr>"
 
 
-def _table(
+def table(
     name: str, caption: str, head: tuple[str, ...], rows: list[str], numbers: tuple[int, ...]
 ) -> str:
     """HTML, since Markdown has no place for the ``data-`` attributes."""
