@@ -8,10 +8,11 @@ import pytest
 
 from lineage_lab.exercises import CHAPTERS, check
 
-ANSWERS = {chapter: import_module(f"tests.exercises.{chapter}") for chapter in CHAPTERS}
+OWNERS = (*CHAPTERS, "finetune")
+ANSWERS = {owner: import_module(f"tests.exercises.{owner}") for owner in OWNERS}
 KEYS = [
     (chapter, key)
-    for chapter in CHAPTERS
+    for chapter in OWNERS
     for key in import_module(f"lineage_lab.exercises.{chapter}").CHECKS
 ]
 

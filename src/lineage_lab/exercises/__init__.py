@@ -17,6 +17,8 @@ __all__ = ["CHAPTERS", "Verdict", "Wrong", "check"]
 CHAPTERS = ("lenet5",)
 """Chapters that have exercises, in the order of the lineage."""
 
+_ALL = (*CHAPTERS, "finetune")  # the main exercise is no chapter's
+
 Checker = Callable[[Any], str]
 
 
@@ -63,8 +65,8 @@ def check(key: str, answer: Any) -> Verdict:
         lenet5-2: not yet. A larger kernel in C1 makes every later field larger too.
     """
     chapter = key.rpartition("-")[0]
-    if chapter not in CHAPTERS:
-        raise KeyError(f"no exercise {key!r}; the chapters with exercises: {', '.join(CHAPTERS)}")
+    if chapter not in _ALL:
+        raise KeyError(f"no exercise {key!r}; the chapters with exercises: {', '.join(_ALL)}")
     checks: dict[str, Checker] = import_module(f"{__name__}.{chapter}").CHECKS
     if key not in checks:
         raise KeyError(f"no exercise {key!r}; this chapter has: {', '.join(checks)}")

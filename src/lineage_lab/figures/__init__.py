@@ -32,9 +32,20 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),
     "recipes": (
         "results.py",
+        "exercises/finetune.py",
         "figures/recipes.py",
         "../../docs/results/elpv-lite.json",
         "../../docs/results/recipe-lines.json",
+    ),
+    "choosing": (
+        "choosing.py",
+        "figures/charts.py",
+        "figures/choosing.py",
+        "figures/style.py",
+        "figures/timeline.py",
+        "lineage.py",
+        "weights.py",
+        "../../docs/results/latency.json",
     ),
     "timeline": (
         "anatomy.py",

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from lineage_lab.exercises import check
 from lineage_lab.results import Comparison
 
 __all__ = ["RESULTS", "draw"]
@@ -37,10 +38,14 @@ WORDS = {
 
 
 def draw() -> dict[str, str]:
-    """The table of the recipe's lines, and that of the exercise."""
+    """The table of the recipe's lines, that of the exercise, and what its checker says of it."""
     found = json.loads((RESULTS / "recipe-lines.json").read_text(encoding="utf-8"))
     exercise = Comparison.load(RESULTS / "elpv-lite.json")
-    return {"lines.md": lines(found), "exercise.md": exercise.to_markdown()}
+    return {
+        "lines.md": lines(found),
+        "exercise.md": exercise.to_markdown(),
+        "check.md": f"{check('finetune-1', exercise)}\n",
+    }
 
 
 def lines(found: dict[str, Any]) -> str:
