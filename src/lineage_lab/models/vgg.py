@@ -17,6 +17,7 @@ from lineage_lab.blocks import check_images
 
 __all__ = ["COLUMNS", "VGG"]
 
+# --8<-- [start:columns]
 # Table 1. Each stage: the kernels of its layers; max pooling ends it.
 COLUMNS: dict[str, tuple[tuple[int, ...], ...]] = {
     "A": ((3,), (3,), (3, 3), (3, 3), (3, 3)),
@@ -26,6 +27,7 @@ COLUMNS: dict[str, tuple[tuple[int, ...], ...]] = {
     "E": ((3, 3), (3, 3), (3, 3, 3, 3), (3, 3, 3, 3), (3, 3, 3, 3)),
 }
 CHANNELS = (64, 128, 256, 512, 512)
+# --8<-- [end:columns]
 
 
 # --8<-- [start:stage]
@@ -83,6 +85,7 @@ class VGG(nn.Module):
                 continue
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
+    # --8<-- [start:forward]
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch classes"]:
@@ -92,3 +95,5 @@ class VGG(nn.Module):
         x = self.pool(x).flatten(1)
         y: Tensor = self.head(self.hidden(x))
         return y
+
+    # --8<-- [end:forward]
