@@ -54,7 +54,7 @@ class ConvNeXtBlock(nn.Module):
         drop: Probability that the block is skipped for an image in training.
     """
 
-    # --8<-- [start:block]
+    # --8<-- [start:layers]
     def __init__(self, channels: int, *, drop: float) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
@@ -65,6 +65,8 @@ class ConvNeXtBlock(nn.Module):
         self.scale = nn.Parameter(torch.full((channels, 1, 1), 1e-6))
         self.drop = drop
 
+    # --8<-- [end:layers]
+    # --8<-- [start:block]
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
