@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from lineage_lab.data import Preprocessing, load
 from lineage_lab.export import Export, export_onnx, export_program
+from lineage_lab.models.vit import BASE_16, ViT
 from lineage_lab.predict import Predictor
 from lineage_lab.registry import create_model, entry
 
@@ -20,7 +22,6 @@ from lineage_lab.registry import create_model, entry
 SIDES = {
     "lenet5": 32,
     "alexnet": 64,
-    "vgg11": 32,
     "googlenet": 64,
     "resnet18": 64,
     "efficientnet_lite0": 64,
@@ -34,8 +35,12 @@ Way = Callable[..., Export]
 def predictor(name: str) -> Predictor:
     channels = entry(name).input_size[0]
     torch.manual_seed(0)
+    if name == "vit_b_16":  # with two of its twelve layers
+        model = ViT(num_classes=len(CLASSES), config=replace(BASE_16, layers=2))
+    else:
+        model = create_model(name, num_classes=len(CLASSES))
     return Predictor(
-        model=create_model(name, num_classes=len(CLASSES)).eval(),
+        model=model.eval(),
         name=name,
         classes=CLASSES,
         preprocessing=Preprocessing(
