@@ -22,8 +22,17 @@ LABELS = {
 
 
 def draw() -> dict[str, str]:
-    """The home page's figure."""
-    return {"lineage.svg": _lineage()}
+    """The home page's figure and its list of chapters."""
+    return {"lineage.svg": _lineage(), "chapters.md": _chapters()}
+
+
+def _chapters() -> str:
+    """A row a network; a chapter that is not written yet has no link."""
+    rows = ["| Year | Chapter | What the network passed on |", "| --- | --- | --- |"]
+    for n in NETWORKS:
+        name = f"[{n.name}](chapters/{n.key}.md)" if n.chapter else n.name
+        rows.append(f"| {n.year} | {name} | {n.idea} |")
+    return "\n".join((*rows, ""))
 
 
 def _lineage() -> str:
