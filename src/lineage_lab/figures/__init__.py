@@ -27,6 +27,7 @@ def _chapter(slug: str, topic: str, *more: str) -> tuple[str, ...]:
 TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
+    "googlenet": _chapter("googlenet", "googlenet", "../../docs/results/googlenet.json"),
     "lenet": _chapter("lenet5", "lenet"),
     "references": ("lineage.py", "references.py", "figures/references.py"),
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),

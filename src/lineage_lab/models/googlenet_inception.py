@@ -83,6 +83,7 @@ class Inception(nn.Module):
     # --8<-- [start:inception]
     def __init__(self, inputs: int, *, width: Width, config: GoogLeNetConfig) -> None:
         super().__init__()
+        # --8<-- [start:branches]
         layer = partial(conv, config=config)
         self.branch_1x1 = layer(inputs, width.branch_1x1, 1)
         self.branch_3x3 = nn.Sequential(
@@ -96,7 +97,9 @@ class Inception(nn.Module):
         self.branch_pool = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1), layer(inputs, width.pool_projection, 1)
         )
+        # --8<-- [end:branches]
 
+    # --8<-- [start:module_forward]
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch maps height width"]:
@@ -104,6 +107,7 @@ class Inception(nn.Module):
         branches = (self.branch_1x1, self.branch_3x3, self.branch_5x5, self.branch_pool)
         return torch.cat([branch(x) for branch in branches], dim=1)
 
+    # --8<-- [end:module_forward]
     # --8<-- [end:inception]
 
 
