@@ -105,9 +105,7 @@ def small_convnext(*, kernel: int = 7) -> ConvNeXt:
 
 def on_the_road(key: str, *, width: int = 8) -> SteppedNet:
     """A step of the road with one block a stage, narrow enough for digits."""
-    return SteppedNet(
-        num_classes=10, step=replace(ROAD[key], blocks=(1, 1, 1, 1), width=width)
-    )
+    return SteppedNet(num_classes=10, step=replace(ROAD[key], blocks=(1, 1, 1, 1), width=width))
 
 
 # --8<-- [end:small]
