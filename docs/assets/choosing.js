@@ -116,8 +116,8 @@
     const box = element("section", "", "ll-answer");
     box.dataset.row = `${c.name}/${c.weights}`;
     box.append(element("h4", first ? `Take ${c.shown}` : `Or ${c.shown}`));
-    box.append(element("p", answer.gains.map(sentence).join(" ")
-      + (answer.costs.length ? ` But ${answer.costs.join(", ")}.` : "")));
+    box.append(element("p", sentence(answer.gains.join(", ")
+      + (answer.costs.length ? `, but ${answer.costs.join(", ")}` : ""))));
     const code = element("code", c.code);
     const pre = element("pre");
     pre.append(code);
