@@ -1,13 +1,16 @@
 """Grad-CAM: the paper's formula, on the map that it means."""
 
 import copy
+import re
+from xml.etree import ElementTree
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab.data import read_image
+from lineage_lab.data import Preprocessing, load, read_image
+from lineage_lab.figures.gradcam import answers
 from lineage_lab.gradcam import heatmap
 from lineage_lab.predict import Predictor
 from lineage_lab.registry import create_model
@@ -134,3 +137,26 @@ def test_what_has_no_map_is_refused() -> None:
         heatmap(Tiny().eval(), torch.rand(1, 6, 6), 3)
     with pytest.raises(ValueError, match="train mode"):
         heatmap(Tiny(), torch.rand(1, 6, 6), 0)
+
+
+def test_the_picture_shows_the_surest_right_and_wrong_answers_with_their_words() -> None:
+    digits = load("digits", size=32)
+    some = digits.take(torch.arange(0, len(digits), 25))
+    torch.manual_seed(0)
+    how = Preprocessing(size=32, mean=(0.1,), std=(0.3,), channels=1)
+    made = Predictor(
+        model=create_model("lenet5_modern").eval(),
+        name="lenet5_modern",
+        classes=digits.classes,
+        preprocessing=how,
+    )
+    svg = ElementTree.fromstring(answers(made, some))
+    told = svg.findtext("{http://www.w3.org/2000/svg}desc")
+    photos = svg.findall("{http://www.w3.org/2000/svg}image")
+    assert len(photos) == 2 * (told.count("right:") + told.count("wrong:")) > 4
+    for words in re.findall(r"(right|wrong): (\d), named (\d)", told):
+        assert (words[0] == "right") == (words[1] == words[2])
+    with torch.no_grad():
+        chances = made.model(made.prepare(some.images)).softmax(dim=1)
+    sure = chances.max(dim=1).values[chances.argmax(dim=1) == some.labels].max()
+    assert f"with {100 * sure:.0f} percent" in told
