@@ -78,6 +78,7 @@ NETWORKS: tuple[Network, ...] = (
         variant="vgg16",
         parameters=138_357_544,
         idea="depth from small 3×3 kernels",
+        chapter=True,
     ),
     Network(
         key="googlenet",
@@ -100,6 +101,7 @@ NETWORKS: tuple[Network, ...] = (
         variant="googlenet",
         parameters=6_624_904,
         idea="several scales side by side, 1×1 to save",
+        chapter=True,
     ),
     Network(
         key="resnet",
@@ -124,6 +126,7 @@ NETWORKS: tuple[Network, ...] = (
         variant="efficientnet_b0",
         parameters=5_288_548,
         idea="width, depth and resolution scaled as one",
+        chapter=True,
     ),
     Network(
         key="vit",
@@ -149,6 +152,7 @@ NETWORKS: tuple[Network, ...] = (
         variant="vit_b_16",
         parameters=86_567_656,
         idea="the neighbour: attention over patches",
+        chapter=True,
     ),
     Network(
         key="convnext",

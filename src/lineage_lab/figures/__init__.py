@@ -27,8 +27,16 @@ def _chapter(slug: str, topic: str, *more: str) -> tuple[str, ...]:
 TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
+    "efficientnet": _chapter(
+        "efficientnet",
+        "efficientnet",
+        "printed.py",
+        "../../docs/results/efficientnet.json",
+        "../../docs/results/models.json",
+    ),
     "googlenet": _chapter("googlenet", "googlenet", "../../docs/results/googlenet.json"),
     "lenet": _chapter("lenet5", "lenet"),
+    "vgg": _chapter("vgg", "vgg", "registry.py", "../../docs/results/vgg.json"),
     "references": ("lineage.py", "references.py", "figures/references.py"),
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),
     "recipes": (
@@ -48,6 +56,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "weights.py",
         "../../docs/results/latency.json",
     ),
+    "vit": _chapter("vit", "vit", "registry.py", "weights.py", "../../docs/results/vit.json"),
     "timeline": (
         "anatomy.py",
         "choosing.py",

@@ -81,8 +81,8 @@ def _architecture() -> str:
         + ". The slabs get lower and wider to the right; three teal bars end the network.",
     )
     d.rect(16, middle - 224 * 0.45, 5, 224 * 0.9, fill="input", radius=1)
-    d.text(10, 262, "image", size=12, weight=700)
-    d.text(10, 280, "3", size=12, fill="muted")
+    d.text(8, 24, "image", size=12, weight=700)
+    d.text(8, 280, "3", size=12, fill="muted")
     x, start, stage = 62.0, 62.0, 0
     convs = 0
     for layer in layers:

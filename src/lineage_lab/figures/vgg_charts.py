@@ -186,8 +186,8 @@ def field() -> str:
         description="A photograph of 224 by 224 pixels three times. A square shows what the middle "
         "unit behind stage 3, 4 and 5 of VGG-16 can see: "
         + ", ".join(f"{ends[i].receptive_field} by {ends[i].receptive_field}" for i in chosen)
-        + " pixels. A stain shows the pixels that together make up nine tenths of what moves the "
-        "unit before training: it is much smaller than the square for the last stage.",
+        + " pixels. A soft stain, strongest in the middle of each square and faint at its edges, "
+        "shows how much each pixel moves the unit before training.",
     )
     for column, index in enumerate(chosen):
         x = 8 + column * (size + gap)
