@@ -328,6 +328,13 @@ TOP1: tuple[Top1, ...] = (
         source="Dosovitskiy 2020, Table 5",
     ),
     Top1(
+        key="vit",
+        model="ViT-B/16, trained on ImageNet-21k first",
+        accuracy="83.97",
+        how="images of 384 pixels",
+        source="Dosovitskiy 2020, Table 5",
+    ),
+    Top1(
         key="convnext",
         model="ConvNeXt-T",
         accuracy="82.1",

@@ -93,7 +93,7 @@ def _gradients(forms: dict[str, list[dict[str, list[float]]]]) -> str:
     d.line(left, bottom + 46, left + 30, bottom + 46, stroke=COLOURS[0], stroke_width=1.8)
     d.text(left + 38, bottom + 50, "the paper’s form", size=12)
     polyline(d, [(left + 170, bottom + 46), (left + 200, bottom + 46)], 1)
-    d.text(left + 208, bottom + 50, "torchvision’s form, with batch norm", size=12)
+    d.text(left + 208, bottom + 50, "the same with batch norm", size=12)
     return d.svg()
 
 
