@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from lineage_lab.anatomy import Anatomy, describe
 from lineage_lab.figures.chapter import fact_table, quiz
 from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.vgg_charts import field, signals, towers, windows
+from lineage_lab.figures.vgg_charts import field, pairs, signals, towers, windows
 from lineage_lab.models.vgg import VGG
 from lineage_lab.registry import create_model
 
@@ -21,7 +21,7 @@ NAMES = {"A": "vgg11", "B": "vgg13", "C": "vgg16c", "D": "vgg16", "E": "vgg19"}
 def draw() -> dict[str, str]:
     """All of the chapter's figures; nothing is trained here."""
     return {
-        "architecture.svg": _architecture(),
+        "network.svg": _architecture(),
         "stack.svg": _stack(),
         "columns.svg": _columns(),
         "block.svg": _block(),
@@ -30,6 +30,7 @@ def draw() -> dict[str, str]:
         "windows.svg": windows(),
         "towers.svg": towers(),
         "field.svg": field(),
+        "pairs.md": pairs(),
         "facts.md": fact_table("vgg"),
         "quiz.md": quiz("vgg"),
         "columns.md": _table(),

@@ -21,7 +21,7 @@ from lineage_lab.figures.style import Drawing
 from lineage_lab.figures.vgg_runs import RESULTS, STARTS
 from lineage_lab.models.vgg import CHANNELS, COLUMNS, VGG, stage
 
-__all__ = ["field", "photo", "signals", "towers", "windows"]
+__all__ = ["field", "pairs", "photo", "signals", "towers", "windows"]
 
 
 def _kept(part: str) -> dict[str, Any]:
@@ -126,6 +126,23 @@ def windows() -> str:
         middle = place(mean(values))
         d.line(middle, y - 20, middle, y + 20, stroke="ink", stroke_width=2.4)
     return d.svg()
+
+
+def pairs() -> str:
+    """Seed by seed, by how much the first network is ahead of each other one."""
+    kept = _kept("windows")
+    (_, first), *others = kept["networks"].items()
+    lines = [
+        "| three 3×3, 16 maps, against | weights | ahead by, seed by seed | ahead in |",
+        "| --- | --: | --: | --: |",
+    ]
+    for name, other in others:
+        ahead = [100 * (a - b) for a, b in zip(first["accuracy"], other["accuracy"], strict=True)]
+        lines.append(
+            f"| {name} | {other['parameters']:,} | {mean(ahead):+.1f} ± {stdev(ahead):.1f} points "
+            f"| {sum(a > 0 for a in ahead)} of {len(ahead)} seeds |"
+        )
+    return "\n".join((*lines, ""))
 
 
 def towers() -> str:
