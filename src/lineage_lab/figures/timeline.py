@@ -252,7 +252,7 @@ def _short(c: Candidate) -> str:
             c.weights, "ViT-B/16, SWAG"
         )
     tail = c.name.removeprefix(c.family).strip("_")
-    version = "" if c.weights == "imagenet" or c.family != "resnet" else " V1"
+    version = " V1" if c.weights == "imagenet-v1" else ""
     return tail.upper()[:2].strip("_") + version if c.family == "efficientnet" else (
         tail[0].upper() if c.family == "convnext" else tail.replace("_bn", " BN") + version
     )  # fmt: skip
@@ -294,6 +294,10 @@ def _chart(rows: tuple[Candidate, ...], axis: str) -> str:
     box = (44.0, 36.0, 668.0, 410.0)
     axes = Axes(d, box, (low, high), (54, 88), (AXES[axis], "% top-1 on ImageNet"),
                 logarithmic=not year, grouped=not year)  # fmt: skip
+    for each in sorted({YEARS[c.family] for c in rows}) if year else ():
+        d.line(axes.x(each), 410, axes.x(each), 415, stroke="muted")
+        if each % 5:  # the axis has the others
+            d.text(axes.x(each), 430, str(each), size=12, anchor="middle", fill="muted")
     for line in _lines(rows):
         if not year:
             kind, dash = SERIES[line[0].family]
@@ -363,7 +367,7 @@ def _lines(rows: tuple[Candidate, ...]) -> list[list[Candidate]]:
 
 
 def _legend(d: Drawing) -> None:
-    x = 40.0
+    x = 30.0
     for family, (kind, dash) in SERIES.items():
         d.circle(x + 6, 474, 5, fill=f"{kind}-soft", stroke=kind)
         if dash or family == "resnet":
