@@ -114,6 +114,7 @@ NETWORKS: tuple[Network, ...] = (
         variant="resnet50",
         parameters=25_557_032,
         idea="the residual connection",
+        chapter=True,
     ),
     Network(
         key="efficientnet",

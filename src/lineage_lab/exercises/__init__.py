@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["CHAPTERS", "Verdict", "Wrong", "check"]
 
-CHAPTERS = ("lenet5", "alexnet", "vgg", "googlenet", "efficientnet", "vit", "convnext")
+CHAPTERS = ("lenet5", "alexnet", "vgg", "googlenet", "resnet", "efficientnet", "vit", "convnext")
 """Chapters that have exercises, in the order of the lineage."""
 
 _ALL = (*CHAPTERS, "finetune")  # the main exercise is no chapter's

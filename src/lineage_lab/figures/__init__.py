@@ -27,6 +27,7 @@ def _chapter(slug: str, topic: str, *more: str) -> tuple[str, ...]:
 TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
+    "convnext": _chapter("convnext", "convnext", "printed.py", "../../docs/results/convnext.json"),
     "efficientnet": _chapter(
         "efficientnet",
         "efficientnet",
@@ -46,6 +47,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "../../docs/results/elpv-lite.json",
         "../../docs/results/recipe-lines.json",
     ),
+    "resnet": _chapter("resnet", "resnet", "../../docs/results/resnet.json"),
     "choosing": (
         "choosing.py",
         "figures/charts.py",
