@@ -56,7 +56,7 @@ def multiply_adds(answer: Any) -> str:
         found = macs(inputs, outputs, expand, kernel, side, stride)
         if not isinstance(found, int | float) or isinstance(found, bool):
             raise Wrong(f"Return a number: this is {found!r}.")
-        gates, over = 2 * wide * (inputs // 4), found - right
+        gates, over = 2 * wide * (inputs // 4), int(found - right)
         if over == 0:
             continue
         first, place = inputs * wide if expand > 1 else 0, after * after

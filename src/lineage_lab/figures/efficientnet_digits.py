@@ -180,7 +180,7 @@ def _digits(found: dict[str, Any], anatomies: dict[str, Anatomy]) -> str:
     low, high, top, bottom = min(every) - 0.5, max(every) + 0.5, 236.0, 442.0
 
     def level(value: float) -> float:
-        return bottom - (value - low) / (high - low) * (bottom - top)
+        return float(bottom - (value - low) / (high - low) * (bottom - top))
 
     d.text(12, top - 14, "accuracy, %", size=12, fill="muted")
     for tick in range(ceil(low), floor(high) + 1):
