@@ -66,6 +66,7 @@ NETWORKS: tuple[Network, ...] = (
         variant="alexnet",
         parameters=61_100_840,
         idea="ReLU, dropout, and two GPUs",
+        chapter=True,
     ),
     Network(
         key="vgg",

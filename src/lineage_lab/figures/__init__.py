@@ -37,6 +37,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "googlenet": _chapter("googlenet", "googlenet", "../../docs/results/googlenet.json"),
     "lenet": _chapter("lenet5", "lenet"),
+    "alexnet": _chapter("alexnet", "alexnet", "../../docs/results/alexnet.json"),
     "vgg": _chapter("vgg", "vgg", "registry.py", "../../docs/results/vgg.json"),
     "references": ("lineage.py", "references.py", "figures/references.py"),
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),

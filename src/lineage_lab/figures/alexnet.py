@@ -1,0 +1,244 @@
+"""The AlexNet chapter's figures and tables, drawn from the networks."""
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import nn
+
+from lineage_lab.anatomy import Anatomy, Layer, describe
+from lineage_lab.figures.alexnet_charts import charts
+from lineage_lab.figures.chapter import fact_table, quiz
+from lineage_lab.figures.style import Drawing
+from lineage_lab.ledger.alexnet import IDEAS
+from lineage_lab.models.alexnet import (
+    ONE_TOWER,
+    PAPER,
+    PAPER_UNGROUPED,
+    AlexNet,
+    AlexNetConfig,
+    conv_layer,
+)
+
+__all__ = ["draw"]
+
+FORMS = {
+    "the paper’s": ("alexnet_paper", PAPER),
+    "the paper’s, without groups": ("alexnet_paper_ungrouped", PAPER_UNGROUPED),
+    "torchvision’s": ("alexnet", ONE_TOWER),
+}
+# What the figures call the layers that have weights.
+NAMES = {"hidden.0": "fc 6", "hidden.1": "fc 6", "hidden.3": "fc 7", "hidden.4": "fc 7"} | {
+    f"stages.{i}.0": f"conv {i + 1}" for i in range(5)
+} | {"head": "fc 8"}  # fmt: skip
+
+
+def draw() -> dict[str, str]:
+    """All of the chapter's figures and tables."""
+    paper = anatomy(PAPER)
+    return {
+        "architecture.svg": _architecture(paper),
+        "block.svg": _block(paper),
+        "facts.md": fact_table("alexnet"),
+        "quiz.md": quiz("alexnet"),
+        "ideas.md": _ideas(),
+        "layers.md": _layers(paper, anatomy(ONE_TOWER)),
+        "forms.md": _forms(),
+        **charts(weighted(paper), photograph(227)),
+    }
+
+
+@cache
+def anatomy(config: AlexNetConfig) -> Anatomy:
+    """A form at its own resolution; the meta device spares it its first weights."""
+    with torch.device("meta"):
+        return describe(AlexNet(config=config), (3, config.resolution, config.resolution))
+
+
+def weighted(found: Anatomy) -> dict[str, Layer]:
+    """The eight layers that have weights, by the names of the figures."""
+    return {NAMES[layer.name]: layer for layer in found.layers if layer.parameters}
+
+
+@cache
+def photograph(side: int) -> Image.Image:
+    """A square from the middle of scikit-learn's photograph china.jpg."""
+    spec = find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("the photograph comes with scikit-learn: pip install scikit-learn")
+    with Image.open(Path(spec.origin).parent / "datasets" / "images" / "china.jpg") as opened:
+        image = opened.convert("RGB")
+    edge = min(image.size)
+    left, top = (image.width - edge) // 2, (image.height - edge) // 2
+    square = image.crop((left, top, left + edge, top + edge))
+    return square.resize((side, side), Image.Resampling.BICUBIC)
+
+
+def _architecture(found: Anatomy) -> str:
+    """Two towers: each slab is half a layer; crossing lines where the halves exchange maps."""
+    layers = weighted(found)
+    width, height, scale = 760.0, 408.0, 1.9
+    rows = (156.0, 284.0)  # the middles of the two towers
+    d = Drawing(
+        "alexnet-architecture",
+        width=width,
+        height=height,
+        title="AlexNet on two graphics cards",
+        description="Two towers of equal layers, one for each card. Both start from the whole "
+        "photograph. In the second, fourth and fifth convolution a card sees its own half of the "
+        "maps only; at the third convolution and in the fully connected layers each half sees "
+        "both. "
+        + "; ".join(
+            f"{name}: {'×'.join(map(str, layer.output_shape))}, {layer.parameters:,} weights, "
+            f"{layer.macs:,} multiply-adds"
+            for name, layer in layers.items()
+        )
+        + ".",
+    )
+    for middle, words in zip(rows, ("GPU 1", "GPU 2"), strict=True):
+        d.text(14, middle + (-44 if middle == rows[0] else 52), words, size=12.5, weight=650)
+    side = 84.0
+    d.photo(14, sum(rows) / 2 - side / 2, side, photograph(168))
+    d.text(14 + side / 2, 18, "input", anchor="middle", weight=700, fill="input")
+    d.text(14 + side / 2, 35, "3 colours", anchor="middle", size=11.5, fill="muted")
+    d.text(14 + side / 2, 51, "227×227", anchor="middle", size=11.5, fill="muted")
+    d.line(8, 362, width - 8, 362)
+    d.text(14, 380, "weights", size=11.5, fill="muted")
+    d.text(14, 400, "MACs, millions", size=11.5, fill="muted")
+    # Where the lines of the next layer start: x, and for each tower its middle.
+    before: tuple[float, tuple[float, float]] = (14 + side, (sum(rows) / 2,) * 2)
+    x = 138.0
+    with torch.device("meta"):
+        stages = list(AlexNet(config=PAPER).stages)
+    for number, (name, layer) in enumerate(layers.items()):
+        flat = len(layer.output_shape) == 1
+        last = name == "fc 8"
+        kind = "output" if last else "dense" if flat else "conv"
+        tall = (100.0 if not last else 60.0) if flat else layer.output_shape[-1] * scale
+        half = layer.output_shape[0] // 2
+        wide = 11.0 if flat else 10 + half * 0.15
+        crossing = flat or PAPER.layers[number].groups == 1
+        middles = (sum(rows) / 2,) if last else rows
+        for tower, middle in enumerate(middles):
+            sources = (0, 1) if crossing and number else (tower,)
+            for source in sources:
+                stroke = "output" if source != tower and not last else "muted"
+                d.line(before[0], before[1][source], x, middle, stroke=stroke, stroke_width=1.3)
+        end = x + wide
+        for middle in middles:
+            d.rect(x, middle - tall / 2, wide, tall, fill=f"{kind}-soft", stroke=kind, radius=2)
+            end = x + wide
+            if not flat:
+                kinds = [type(part) for part in stages[number]]
+                pooled = nn.MaxPool2d in kinds
+                if len(kinds) - pooled > 2:  # convolution, ReLU and the normalisation
+                    d.rect(end + 2, middle - tall / 2, 5, tall, fill="norm-soft", stroke="norm")
+                    end += 7
+                if pooled:
+                    small = found.layers[[row.name for row in found.layers].index(
+                        f"stages.{number}.{kinds.index(nn.MaxPool2d)}")].output_shape[-1]  # fmt: skip
+                    d.rect(end + 3, middle - small * scale / 2, 10, small * scale,
+                           fill="pool-soft", stroke="pool", radius=1)  # fmt: skip
+                    end += 13
+        centre = x + wide / 2
+        d.text(centre, 18, name, anchor="middle", weight=700, fill=kind)
+        shape = layer.output_shape
+        words = ("units",) if flat else ("maps", f"{shape[-1]}×{shape[-1]}")
+        for line, word in enumerate((f"{shape[0]:,} {words[0]}", *words[1:])):
+            d.text(centre, 35 + 16 * line, word, anchor="middle", size=11.5, fill="muted")
+        thousands = f"{layer.parameters / 1e6:.1f} M" if flat else f"{layer.parameters / 1e3:.0f} k"
+        d.text(centre, 380, thousands, anchor="middle", size=11.5)
+        d.text(centre, 400, f"{layer.macs / 1e6:.0f}", anchor="middle", size=11.5)
+        before = (end, (rows[0], rows[1]))
+        x += 84.0 if not flat else 70.0
+    return d.svg()
+
+
+def _block(found: Anatomy) -> str:
+    """The first layer as boxes, in the order in which `conv_layer` puts its modules."""
+    row = PAPER.layers[0]
+    modules = list(conv_layer(3, row))
+    shapes = {layer.name: layer.output_shape for layer in found.layers}
+    titles: dict[str, tuple[str, str, str]] = {
+        "Conv2d": ("conv", "convolution", f"{row.kernel}×{row.kernel}, stride {row.stride}"),
+        "ReLU": ("act", "ReLU", "max(0, x)"),
+        "LocalResponseNorm": ("norm", "normalisation", "over five maps"),
+        "MaxPool2d": ("pool", "max pooling", "3×3, stride 2"),
+    }
+    words = [titles[type(m).__name__] for m in modules]
+    d = Drawing(
+        "alexnet-block",
+        width=760,
+        height=120,
+        title="One layer of AlexNet: the first",
+        description="The photograph passes through "
+        + ", then ".join(f"{name} ({detail})" for _, name, detail in words)
+        + ". The layers 3, 4 and 5 have no normalisation, and 3 and 4 no pooling.",
+    )
+    d.text(8, 52, "photograph", size=12)
+    d.text(8, 70, "3 @ 227×227", size=11.5, fill="muted")
+    x, before = 116.0, 88.0
+    for index, (kind, name, detail) in enumerate(words):
+        d.arrow([(before, 56), (x - 2, 56)])
+        d.box(x, 30, 118, 52, (name, detail), kind)
+        shape = shapes[f"stages.0.{index}"]
+        d.text(x + 59, 102, f"{shape[0]} @ {shape[1]}×{shape[2]}", anchor="middle", size=11.5,
+               fill="muted")  # fmt: skip
+        before, x = x + 118, x + 150
+    d.arrow([(before, 56), (before + 30, 56)])
+    return d.svg()
+
+
+def _ideas() -> str:
+    """What stood in the way, what was done, what the paper measured."""
+    rows = (f"| {w} | {i} | {g} | {s} |" for w, i, g, s in IDEAS)
+    head = "| what it is against | idea | what the paper says it brought | section |"
+    return "\n".join((head, "| --- | --- | --- | --- |", *rows, ""))
+
+
+def _layers(paper: Anatomy, tower: Anatomy) -> str:
+    """The paper's eight layers beside torchvision's."""
+    other = weighted(tower)
+    lines = [
+        "| layer | output | weights | million MACs | sees | torchvision’s output | weights | "
+        "million MACs |",
+        "| --- | --- | --: | --: | --: | --- | --: | --: |",
+    ]
+    for name, layer in weighted(paper).items():
+        theirs = other[name]
+        field = f"{layer.receptive_field}" if layer.receptive_field else "all"
+        cells = (
+            name,
+            "×".join(map(str, layer.output_shape)),
+            f"{layer.parameters:,}",
+            f"{layer.macs / 1e6:.1f}",
+            field,
+            "×".join(map(str, theirs.output_shape)),
+            f"{theirs.parameters:,}",
+            f"{theirs.macs / 1e6:.1f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append(
+        f"| **all** | | **{paper.parameters:,}** | **{paper.macs / 1e6:.1f}** | "
+        f"**{paper.receptive_field}** | | **{tower.parameters:,}** | **{tower.macs / 1e6:.1f}** |"
+    )
+    return "\n".join((*lines, ""))
+
+
+def _forms() -> str:
+    """The three forms, side by side."""
+    lines = [
+        "| form | name here | input | groups | normalised | parameters | million MACs | field |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for words, (name, config) in FORMS.items():
+        found = anatomy(config)
+        lines.append(
+            f"| {words} | `{name}` | {config.resolution} | "
+            f"{max(row.groups for row in config.layers)} | "
+            f"{sum(row.normalised for row in config.layers)} layers | {found.parameters:,} | "
+            f"{found.macs / 1e6:,.1f} | {found.receptive_field} |"
+        )
+    return "\n".join((*lines, ""))
