@@ -36,6 +36,8 @@ RESULTS = Path(__file__).parents[3] / "docs" / "results" / "convnext.json"
 # --8<-- [start:train]
 @dataclass(frozen=True)
 class Recipe:
+    """How to train."""
+
     optimizer: Callable[..., torch.optim.Optimizer]
     lr: float
     decay: float
@@ -184,7 +186,7 @@ def run(names: Iterable[str]) -> None:
                 **({"layer_scale": f"{mean(scales):.2g}"} if scales else {}),
             }
             kept |= {
-                "data": "4,000 MNIST digits to train on, 1,000 to test with; the seed decides which",
+                "data": "4,000 MNIST digits to train on, 1,000 to test with, chosen by the seed",
                 "hardware": f"{platform.machine()}, one thread",
                 "versions": {"python": platform.python_version(), "torch": torch.__version__},
                 "date": datetime.now(tz=UTC).date().isoformat(),
