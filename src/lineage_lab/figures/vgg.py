@@ -46,6 +46,10 @@ def _network(name: str) -> VGG:
     return model
 
 
+def _stages(name: str) -> list[nn.Sequential]:
+    return [part for part in _network(name).stages if isinstance(part, nn.Sequential)]
+
+
 @cache
 def _anatomy(name: str) -> Anatomy:
     return describe(_network(name))
@@ -82,8 +86,8 @@ def _architecture() -> str:
         + ". The slabs get lower and wider to the right; three teal bars end the network.",
     )
     d.rect(16, middle - 224 * 0.45, 5, 224 * 0.9, fill="input", radius=1)
-    d.text(8, 24, "image", size=12, weight=700)
-    d.text(8, 280, "3", size=12, fill="muted")
+    d.text(8, 262, "image", size=12)
+    d.text(8, 280, "3 maps", size=12, fill="muted")
     x, start, stage = 62.0, 62.0, 0
     convs = 0
     for layer in layers:
@@ -178,8 +182,8 @@ def _stack() -> str:
 def _columns() -> str:
     """Table 1: the columns as stacks of layers, read off the modules."""
     left, step, cell, tall = 84, 132, 112, 19
-    columns = {key: _network(name) for key, name in NAMES.items()}
-    counts = [max(sum(isinstance(m, nn.Conv2d) for m in net.stages[i]) for net in columns.values())
+    columns = {key: _stages(name) for key, name in NAMES.items()}
+    counts = [max(sum(isinstance(m, nn.Conv2d) for m in net[i]) for net in columns.values())
               for i in range(5)]  # fmt: skip
     height = 56 + sum(counts) * (tall + 3) + 5 * 15 + 3 * (tall + 3) + 44
     d = Drawing(
@@ -193,7 +197,7 @@ def _columns() -> str:
             + "; ".join(
                 ", ".join(f"{m.kernel_size[0]}×{m.kernel_size[0]}" for m in part
                           if isinstance(m, nn.Conv2d))
-                for part in net.stages
+                for part in net
             )
             + "."
             for key, net in columns.items()
@@ -202,12 +206,12 @@ def _columns() -> str:
     )  # fmt: skip
     for index, (key, name) in enumerate(NAMES.items()):
         x = left + index * step
-        layers = sum(isinstance(m, nn.Conv2d | nn.Linear) for m in columns[key].modules())
+        layers = sum(isinstance(m, nn.Conv2d | nn.Linear) for m in _network(name).modules())
         d.text(x + cell / 2, 18, f"{key}", anchor="middle", size=15, weight=700)
         d.text(x + cell / 2, 38, f"{layers} layers · {name}", anchor="middle", size=11.5,
                fill="muted")  # fmt: skip
         y = 50.0
-        for i, part in enumerate(columns[key].stages):
+        for i, part in enumerate(columns[key]):
             convs = [m for m in part if isinstance(m, nn.Conv2d)]
             if index == 0:
                 d.text(left - 12, y + 14, f"stage {i + 1}", size=12, anchor="end", fill="muted")
@@ -222,7 +226,7 @@ def _columns() -> str:
             y += counts[i] * (tall + 3)
             d.rect(x, y + 2, cell, 6, fill="pool", radius=3)
             y += 15
-        for layer in (m for m in columns[key].modules() if isinstance(m, nn.Linear)):
+        for layer in (m for m in _network(name).modules() if isinstance(m, nn.Linear)):
             d.rect(x, y, cell, tall, fill="dense-soft", stroke="dense", radius=3)
             d.text(x + cell / 2, y + 13.5, f"{layer.out_features:,}", anchor="middle", size=11.5)
             y += tall + 3
@@ -234,7 +238,7 @@ def _columns() -> str:
 
 def _block() -> str:
     """`forward` of VGG-16 above, the third stage opened beneath."""
-    net = _network("vgg16")
+    net, stages = _network("vgg16"), _stages("vgg16")
     shapes = {
         layer.name: "×".join(map(str, layer.output_shape)) for layer in _anatomy("vgg16").layers
     }
@@ -245,11 +249,11 @@ def _block() -> str:
         title="The forward pass of VGG-16, and one stage of it",
         description="Above: images pass through five stages, pool, flatten, hidden and head. "
         "Beneath, the third stage: "
-        + ", ".join(type(m).__name__ for m in net.stages[2])
+        + ", ".join(type(m).__name__ for m in stages[2])
         + ". Its map has 56 by 56 places until the pooling leaves 28 by 28.",
     )
     boxes = [(f"stage {i + 1}", shapes[f"stages.{i}.{len(s) - 1}"], "conv") for i, s in
-             enumerate(net.stages)]  # fmt: skip
+             enumerate(stages)]  # fmt: skip
     boxes += [("pool", f"{net.hidden[0].in_features:,} flat", "pool"),
               ("hidden", f"{net.hidden[3].out_features:,}", "dense"),
               ("head", f"{net.head.out_features:,}", "output")]  # fmt: skip
@@ -263,7 +267,7 @@ def _block() -> str:
         x += wide + gap
     d.text(10, 18, "self.stages", size=12.5, weight=650)
     d.text(places[5], 18, "self.pool, self.hidden, self.head", size=12.5, weight=650)
-    opened = list(net.stages[2])
+    opened = list(stages[2])
     left, right = places[2], places[2] + wide
     d.line(left, 82, 10, 150, dash="2 3", stroke="muted")
     d.line(right, 82, 750, 150, dash="2 3", stroke="muted")

@@ -88,7 +88,7 @@ def windows() -> str:
     """Accuracy of each seed of the four networks that see 7 × 7 pixels."""
     kept = _kept("windows")
     networks: dict[str, Any] = kept["networks"]
-    every = [100 * a for n in networks.values() for a in n["accuracy"]]
+    every: list[float] = [100 * a for n in networks.values() for a in n["accuracy"]]
     d = Drawing(
         "vgg-windows",
         width=760,
@@ -107,7 +107,7 @@ def windows() -> str:
     low, high = min(every) - 0.4, max(every) + 0.4
 
     def place(value: float) -> float:
-        return left + (value - low) / (high - low) * (right - left)
+        return left + float(value - low) / (high - low) * (right - left)
 
     for tick in range(int(low) + 1, int(high) + 1):
         d.line(place(tick), top - 6, place(tick), bottom, dash="2 4")

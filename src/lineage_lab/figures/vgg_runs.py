@@ -122,7 +122,8 @@ def _towers(seeds: int = 10) -> dict[str, Any]:
 
 def _field(seeds: int = 4) -> dict[str, Any]:
     """How much each pixel moves the middle unit of each stage of VGG-16, before training."""
-    size, found = 224, {}
+    size = 224
+    found: dict[str, Any] = {}
     total = [torch.zeros(size, size) for _ in CHANNELS]
     for seed in range(seeds):
         torch.manual_seed(seed)
