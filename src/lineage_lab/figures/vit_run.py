@@ -1,0 +1,120 @@
+"""The ViT chapter's long experiment, run once: how many digits each network needs.
+
+``python -m lineage_lab.figures.vit run`` writes ``docs/results/vit.json``, a network at a
+time: stopped, it goes on where it was. The page and its charts are made from that file. Neighbours:
+`lineage_lab.figures.vit_charts` draws it; `lineage_lab.experiments` has the page's shorter loop.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+
+from lineage_lab.data import split_digits
+from lineage_lab.models.lenet import LeNet5Modern, normalize_ink
+from lineage_lab.models.vit import ViT, ViTConfig
+from lineage_lab.provenance import provenance
+
+__all__ = ["CELLS", "RESULTS", "load", "run", "shuffle", "small_vit"]
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results" / "vit.json"
+STEPS, BATCH, SEEDS, TEST = 1000, 32, 5, 1000
+DIGITS = (500, 1000, 4000)
+PATCH, SIDE = 8, 32
+SMALL = ViTConfig(patch=PATCH, layers=2, dim=48, mlp_dim=96, heads=4)
+
+
+def small_vit() -> ViT:
+    """A ViT for digits: 16 patches of 8 × 8 pixels, two blocks, four heads."""
+    return ViT(num_classes=10, config=SMALL, resolution=SIDE)
+
+
+# Network -> how it is built and its learning rate, chosen with seed 0 among 0.02, 0.05, 0.1.
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], float]] = {
+    "ViT": (small_vit, 0.02),
+    "LeNet-5": (LeNet5Modern, 0.05),
+}
+# (network, training digits, how the pictures are shuffled)
+CELLS = (
+    *((name, digits, "in order") for digits in DIGITS for name in NETWORKS),
+    *((name, 4000, order) for order in ("patches", "pixels") for name in NETWORKS),
+    *((name, 2000, "in order") for name in NETWORKS),
+)
+
+
+def shuffle(images: Tensor, order: str) -> Tensor:
+    """All pictures shuffled in the same way: their 16 patches, or their 1,024 pixels."""
+    side = {"in order": SIDE, "patches": PATCH, "pixels": 1}[order]
+    parts = F.unfold(images, side, stride=side)
+    generator = torch.Generator().manual_seed(1998)
+    fixed = torch.randperm(parts.shape[2], generator=generator)
+    return F.fold(parts[:, :, fixed], SIDE, side, stride=side)
+
+
+def run(path: Path = RESULTS) -> None:
+    """Train every network that the file does not have yet, and write the file after each."""
+    torch.set_num_threads(1)
+    weights = {n: sum(p.numel() for p in b().parameters()) for n, (b, _) in NETWORKS.items()}
+    for name, digits, order in CELLS:
+        for seed in range(SEEDS):
+            cells = load(path)["cells"] if path.is_file() else []
+            key = {"network": name, "digits": digits, "order": order}
+            cell = next((c for c in cells if key.items() <= c.items()), None)
+            if cell is None:
+                cell = {**key, "accuracies": []}
+                cells.append(cell)
+            if len(cell["accuracies"]) > seed:
+                continue
+            cell["accuracies"].append(round(_train(name, digits, order, seed), 4))
+            result = {
+                "schema": 1,
+                "what": "share of held-out MNIST digits named rightly, one value a seed",
+                "steps": STEPS,
+                "batch": BATCH,
+                "seeds": SEEDS,
+                "test_digits": TEST,
+                "optimizer": "SGD, momentum 0.9, one cycle",
+                "learning_rates": {n: lr for n, (_, lr) in NETWORKS.items()},
+                "parameters": weights,
+                "cells": cells,
+                "provenance": provenance(),
+            }
+            path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            print(cell, flush=True)
+
+
+def load(path: Path = RESULTS) -> dict[str, Any]:
+    """What `run` wrote."""
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def _train(name: str, digits: int, order: str, seed: int) -> float:
+    (images, labels), (test_images, test_labels) = split_digits(seed)
+    build, lr = NETWORKS[name]
+    torch.manual_seed(seed)
+    model = build().train()
+    channels = 3 if name == "ViT" else 1
+
+    def prepare(pictures: Tensor) -> Tensor:
+        return shuffle(normalize_ink(pictures), order).expand(-1, channels, -1, -1)
+
+    kept = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:digits]
+    images, labels = prepare(images[kept]), labels[kept]
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    schedule = OneCycleLR(optimizer, max_lr=lr, total_steps=STEPS)
+    for _ in range(STEPS):
+        batch = torch.randint(digits, (BATCH,))
+        error = F.cross_entropy(model(images[batch]), labels[batch])
+        optimizer.zero_grad()
+        error.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        answers = model.eval()(prepare(test_images)).argmax(dim=1)
+    return (answers == test_labels).float().mean().item()

@@ -1,0 +1,144 @@
+"""The quiz of the ViT chapter."""
+
+import torch
+
+from lineage_lab.anatomy import describe
+from lineage_lab.models.vit import BASE_16, ViT
+from lineage_lab.quizzes import Choice, Question
+from lineage_lab.registry import create_model
+
+__all__ = ["questions"]
+
+
+def questions() -> tuple[Question, ...]:
+    """Five questions; the counts are the network's own."""
+    with torch.device("meta"):
+        vit = describe(ViT())
+        resnet = describe(create_model("resnet50"))
+    patchify = vit.layers[0]
+    dim, patch, depth = BASE_16.dim, BASE_16.patch, BASE_16.layers
+    pixels = 3 * patch * patch
+    tokens, larger = (224 // patch) ** 2 + 1, (448 // patch) ** 2 + 1
+    pairs = 2 * depth * dim * tokens**2
+    growth = [
+        layer.receptive_field
+        for layer in resnet.layers
+        if layer.macs and layer.receptive_field and "shortcut" not in layer.name
+    ]
+    reach = next(i for i, field in enumerate(growth, 1) if field >= 224)
+    head = next(layer for layer in vit.layers if layer.name == "head").parameters
+    return (
+        Question(
+            f"`patchify` is a convolution with {patchify.parameters:,} weights. Which other layer "
+            "does the same?",
+            (
+                Choice(
+                    f"A linear layer from {pixels} to {dim} numbers, applied to each patch.",
+                    f"A patch has 3 · {patch} · {patch} = {pixels} numbers; the windows do not "
+                    f"overlap. {pixels} · {dim} weights and {dim} biases are "
+                    f"{pixels * dim + dim:,}.",
+                    right=True,
+                ),
+                Choice(
+                    f"A linear layer from the whole picture to {tokens - 1} tokens.",
+                    "That one could treat each place differently. Here all patches share the same "
+                    "weights.",
+                ),
+                Choice(
+                    "A pooling layer of stride 16.",
+                    "Pooling has no weights. It would keep three channels, not make "
+                    f"{dim} of them.",
+                ),
+            ),
+        ),
+        Question(
+            "All position embeddings are set to zero, and the patches of a picture are shuffled. "
+            "What happens to the scores?",
+            (
+                Choice(
+                    "They become those of another class.",
+                    "Which class should that be? Nothing in the network can tell the two pictures "
+                    "apart.",
+                ),
+                Choice(
+                    "They change a little, since attention weighs near patches more.",
+                    "Attention compares what tokens hold. Where a token came from is written "
+                    "nowhere else than in its position embedding.",
+                ),
+                Choice(
+                    "They stay as they are.",
+                    "Attention adds up over a set, and a sum has no order. The class token gathers "
+                    "the same values with the same weights.",
+                    right=True,
+                ),
+            ),
+        ),
+        Question(
+            "The picture's side goes from 224 to 448 pixels. What happens to the multiply-adds "
+            "that compare tokens with tokens?",
+            (
+                Choice(
+                    "They double.",
+                    f"The side doubles, but tokens cover an area: {tokens} become {larger}.",
+                ),
+                Choice(
+                    f"They grow {(larger / tokens) ** 2:.1f} times.",
+                    f"{tokens} tokens become {larger}, and each is compared with each: "
+                    f"({larger} / {tokens})². At 224 pixels they are only {pairs / vit.macs:.1%} "
+                    "of the network, so that this is easy to miss.",
+                    right=True,
+                ),
+                Choice(
+                    f"They grow {larger / tokens:.1f} times.",
+                    "That is how the linear layers grow, which take one token at a time.",
+                ),
+            ),
+        ),
+        Question(
+            "After how many layers with weights can a unit depend on the whole picture of 224 "
+            "pixels?",
+            (
+                Choice(
+                    f"ViT-B/16: in its first block. ResNet-50: from layer {reach} on.",
+                    "One attention connects all tokens. Windows have to grow, layer by layer.",
+                    right=True,
+                ),
+                Choice(
+                    f"ViT-B/16: in its last block. ResNet-50: from layer {reach} on.",
+                    "No block of ViT is more local than another by its build: all are equal.",
+                ),
+                Choice(
+                    "Both: in their first block.",
+                    "ResNet-50's first block ends with a window of "
+                    f"{max(f.receptive_field or 0 for f in resnet.layers if f.name.startswith('stages.0.0'))}"
+                    " pixels.",
+                ),
+            ),
+        ),
+        Question(
+            f"One tool counts {(vit.macs - pairs) / 1e9:.2f} G for ViT-B/16, another "
+            f"{vit.macs / 1e9:.2f} G, a third {vit.flops / 1e9:.1f} G. Which of them is wrong?",
+            (
+                Choice(
+                    "The second and the third: they count the picture twice.",
+                    "They count the same work. A multiply-add is two floating-point operations.",
+                ),
+                Choice(
+                    "The third: a network can't cost twice as much.",
+                    "It counts FLOPs, two for each multiply-add. It is right, if it says so.",
+                ),
+                Choice(
+                    f"The head is missing: it has {head:,} weights.",
+                    f"So it costs {head / 1e6:.1f} M multiply-adds, not "
+                    f"{pairs / 1e6:,.0f} M.",
+                ),
+                Choice(
+                    "The first: it misses the products of attention.",
+                    f"q kᵀ and its product with v are {pairs / 1e6:,.0f} M multiply-adds in no "
+                    "layer that has weights. Counters that look at layers, or that meet a fused "
+                    "kernel which they do not know, leave them out.",
+                    right=True,
+                ),
+            ),
+        ),
+    )
