@@ -174,6 +174,7 @@ NETWORKS: tuple[Network, ...] = (
         variant="convnext_tiny",
         parameters=28_589_128,
         idea="a ConvNet with the transformer's habits",
+        chapter=True,
     ),
 )
 

@@ -1,6 +1,7 @@
 """The ConvNeXt chapter's charts: fields over a photograph, and the recorded experiments."""
 
 from collections.abc import Mapping
+from statistics import mean, stdev
 from typing import Any
 
 from PIL import Image
@@ -170,14 +171,17 @@ def batches() -> str:
 def scales() -> str:
     """How large the layer scales of the small ConvNeXt become."""
     lines = [
-        "| optimizer | learning rate | accuracy, five seeds | mean size of the layer scale |",
-        "| --- | --: | --: | --: |",
+        "| optimizer | learning rate | mean size of the layer scale | accuracy, five seeds "
+        "| with its blocks asleep |",
+        "| --- | --: | --: | --: | --: |",
     ]
     for row, found in _results("rates, ConvNeXt").items():
         optimizer, rate = row.split(", ")
         lost = found.get("layer_scale") == "nan"
+        scale = "lost: not a number" if lost else found["layer_scale"]
         lines.append(
-            f"| {optimizer} | {rate} | {100 * found['mean']:.1f} ± {100 * found['deviation']:.1f} % "
-            f"| {'lost: not a number' if lost else found['layer_scale']} |"
+            f"| {optimizer} | {rate} | {scale} "
+            f"| {100 * found['mean']:.1f} ± {100 * found['deviation']:.1f} % "
+            f"| {100 * mean(found['asleep']):.1f} ± {100 * stdev(found['asleep']):.1f} % |"
         )
     return "\n".join((*lines, ""))

@@ -28,7 +28,18 @@ from lineage_lab.models.convnext import ConvNeXt, ConvNeXtBlock, ConvNeXtConfig
 from lineage_lab.models.convnext_steps import ROAD, SteppedNet
 from lineage_lab.models.lenet import normalize_ink
 
-__all__ = ["CONVNEXT", "RESNET", "Recipe", "on_the_road", "recorded", "small_convnext", "train"]
+__all__ = [
+    "CONVNEXT",
+    "RESNET",
+    "Recipe",
+    "accuracy",
+    "in_colour",
+    "layer_scales",
+    "on_the_road",
+    "recorded",
+    "small_convnext",
+    "train",
+]
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results" / "convnext.json"
 
@@ -78,9 +89,14 @@ def train(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+    return model, accuracy(model, test_images, test_labels)
+
+
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Share of the digits that the network names rightly."""
     with torch.no_grad():
-        answers = model.eval()(in_colour(test_images)).argmax(dim=1)
-    return model, (answers == test_labels).float().mean().item()
+        answers = model.eval()(in_colour(images)).argmax(dim=1)
+    return (answers == labels).float().mean().item()
 
 
 def in_colour(images: Tensor) -> Tensor:
@@ -158,13 +174,21 @@ def plan() -> dict[str, dict[str, Callable[[int], tuple[nn.Module, float]]]]:
     return parts
 
 
-def asleep(model: nn.Module) -> list[float]:
+def layer_scales(model: nn.Module) -> list[float]:
     """Mean size of the layer scale of each ConvNeXt block."""
     return [
         block.scale.abs().mean().item()
         for block in model.modules()
         if isinstance(block, ConvNeXtBlock)
     ]
+
+
+def asleep(model: nn.Module, seed: int) -> float:
+    """The trained network's accuracy after every layer scale is set to 0."""
+    for block in model.modules():
+        if isinstance(block, ConvNeXtBlock):
+            nn.init.zeros_(block.scale)
+    return accuracy(model, *split_digits(seed)[1])
 
 
 def run(names: Iterable[str]) -> None:
@@ -175,16 +199,23 @@ def run(names: Iterable[str]) -> None:
             if row in recorded().get("results", {}).get(name, {}):
                 continue  # a run that was stopped goes on where it was
             results = [once(seed) for seed in SEEDS]
-            accuracies = [round(accuracy, 4) for _, accuracy in results]
-            scales = [mean(found) for model, _ in results if (found := asleep(model))]
+            accuracies = [round(share, 4) for _, share in results]
+            scales = [mean(found) for model, _ in results if (found := layer_scales(model))]
             kept: dict[str, Any] = recorded()
             kept.setdefault("results", {}).setdefault(name, {})[row] = {
                 "n": len(accuracies),
                 "mean": round(mean(accuracies), 4),
                 "deviation": round(stdev(accuracies), 4),
                 "accuracies": accuracies,
-                **({"layer_scale": f"{mean(scales):.2g}"} if scales else {}),
             }
+            if scales:
+                without = [
+                    asleep(model, seed) for seed, (model, _) in zip(SEEDS, results, strict=True)
+                ]
+                kept["results"][name][row] |= {
+                    "layer_scale": f"{mean(scales):.2g}",
+                    "asleep": [round(share, 4) for share in without],
+                }
             kept |= {
                 "data": "4,000 MNIST digits to train on, 1,000 to test with, chosen by the seed",
                 "hardware": f"{platform.machine()}, one thread",
