@@ -205,7 +205,7 @@ def _setup(found: dict[str, Any]) -> str:
     """Where and with what the results were made, as one sentence."""
     made = found["provenance"]
     return (
-        f"Run on {made['date']} with torch {made['torch']} on one core of a {made['processor']}; "
+        f"Run on {made['date']} with torch {made['torch']} on one core ({made['processor']}); "
         "the file with every run is "
         "[`docs/results/resnet.json`](https://github.com/lineage-lab/lineage-lab/blob/main/docs/"
         "results/resnet.json).\n"
