@@ -23,6 +23,7 @@ FACTS = (
          shown=False),
     Fact("Top-1 error at 256 pixels: A, B, C, D, E", "29.6, 28.7, 28.1, 27.0, 27.3", "Table 3",
          shown=False),
+    Fact("Top-1 error of A with local response normalisation", 29.7, "Table 3", shown=False),
     Fact("Top-1 error with jittered scale: C, D, E", "27.3, 25.6, 25.5", "Table 3", shown=False),
     Fact("First weights", "variance 10⁻², which is a standard deviation of 0.1", "section 3.1",
          shown=False),
