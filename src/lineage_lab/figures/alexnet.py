@@ -107,6 +107,7 @@ def _architecture(found: Anatomy) -> str:
     d.line(8, 362, width - 8, 362)
     d.text(14, 380, "weights", size=11.5, fill="muted")
     d.text(14, 400, "MACs, millions", size=11.5, fill="muted")
+    sides = {row.name: row.output_shape[-1] for row in found.layers}
     # Where the lines of the next layer start: x, and for each tower its middle.
     before: tuple[float, tuple[float, float]] = (14 + side, (sum(rows) / 2,) * 2)
     x = 138.0
@@ -137,8 +138,7 @@ def _architecture(found: Anatomy) -> str:
                     d.rect(end + 2, middle - tall / 2, 5, tall, fill="norm-soft", stroke="norm")
                     end += 7
                 if pooled:
-                    small = found.layers[[row.name for row in found.layers].index(
-                        f"stages.{number}.{kinds.index(nn.MaxPool2d)}")].output_shape[-1]  # fmt: skip
+                    small = sides[f"stages.{number}.{kinds.index(nn.MaxPool2d)}"]
                     d.rect(end + 3, middle - small * scale / 2, 10, small * scale,
                            fill="pool-soft", stroke="pool", radius=1)  # fmt: skip
                     end += 13
@@ -202,8 +202,7 @@ def _layers(paper: Anatomy, tower: Anatomy) -> str:
     """The paper's eight layers beside torchvision's."""
     other = weighted(tower)
     lines = [
-        "| layer | output | weights | million MACs | sees | torchvision’s output | weights | "
-        "million MACs |",
+        "| layer | output | weights | MACs, M | sees | torchvision’s output | weights | MACs, M |",
         "| --- | --- | --: | --: | --: | --- | --: | --: |",
     ]
     for name, layer in weighted(paper).items():

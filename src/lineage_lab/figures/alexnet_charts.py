@@ -137,16 +137,17 @@ def _with_slope(module: Callable[[Tensor], Tensor], grid: Tensor) -> tuple[list[
 def _steps(found: Mapping[str, Any]) -> str:
     """Steps to the same training loss, by learning rate: each seed, and the median."""
     limit, target = found["about"]["limit"], found["about"]["target"]
+    said = (
+        f"{name} " + ", ".join(f"{_words(_median(found, name, lr), limit)} at {lr}" for lr in RATES)
+        for name in ACTIVATIONS
+    )
     d = Drawing(
         "alexnet-steps",
-        width=700,
+        width=760,
         height=356,
         title=f"Steps until the training loss is under {target}",
         description="Three activations at four learning rates, five seeds each. Medians: "
-        + "; ".join(
-            f"{name} {', '.join(f'{_words(_median(found, name, lr), limit)} at {lr}' for lr in RATES)}"
-            for name in ACTIVATIONS
-        )
+        + "; ".join(said)
         + ".",
     )
     axes = Axes(
