@@ -15,7 +15,6 @@ from lineage_lab.models.googlenet import (
     PAPER,
     TABLE_1,
     GoogLeNet,
-    GoogLeNetConfig,
     Inception,
     Width,
 )
@@ -39,20 +38,20 @@ INPUTS = 192  # channels that module 3a takes
 
 # --8<-- [start:naive]
 class Naive(nn.Module):
-    """Fig. 2(a): the four branches without any 1×1 in front of or behind them."""
+    """Fig. 2(a): four branches, and no 1×1 to squeeze."""
 
-    def __init__(self, inputs: int, *, width: Width, config: GoogLeNetConfig = PAPER) -> None:
+    def __init__(self, inputs: int, *, width: Width) -> None:
         super().__init__()
-        layer = partial(conv, config=config)
+        layer = partial(conv, config=PAPER)
         self.branch_1x1 = layer(inputs, width.branch_1x1, 1)
         self.branch_3x3 = layer(inputs, width.branch_3x3, 3)
         self.branch_5x5 = layer(inputs, width.branch_5x5, 5)
         self.branch_pool = nn.MaxPool2d(3, stride=1, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """All of the pooled channels are kept: the map grows from module to module."""
-        branches = (self.branch_1x1, self.branch_3x3, self.branch_5x5, self.branch_pool)
-        return torch.cat([branch(x) for branch in branches], dim=1)
+        """The pooled channels are all kept: the map grows."""
+        filtered = (self.branch_1x1(x), self.branch_3x3(x), self.branch_5x5(x))
+        return torch.cat((*filtered, self.branch_pool(x)), dim=1)
 
 
 # --8<-- [end:naive]

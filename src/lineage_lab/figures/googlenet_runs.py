@@ -51,6 +51,7 @@ __all__ = [
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results" / "googlenet.json"
 SEEDS = 5
+Norms = dict[str, tuple[float, float]]
 FORMS = {"paper": PAPER, "batch norm": replace(PAPER, norm=True)}
 # The digits' networks are the paper's, with batch norm: so short a training needs it.
 layer = partial(conv, config=replace(PAPER, norm=True))
@@ -78,21 +79,27 @@ def crops(seed: int, *, count: int = 4) -> Tensor:
     return (torch.stack(found).float() - 120) / 60
 
 
+def length(module: nn.Module) -> float:
+    """Norm of the gradient of all weights of a module."""
+    gradients = (w.grad for w in module.parameters() if w.grad is not None)
+    return float(sum(float(gradient.square().sum()) for gradient in gradients) ** 0.5)
+
+
 # --8<-- [start:gradients]
-def gradients(config: GoogLeNetConfig, *, seed: int) -> dict[str, tuple[float, float]]:
-    """Norm of the gradient of each module of a new network, without and with the auxiliaries."""
+def gradients(config: GoogLeNetConfig, *, seed: int) -> Norms:
+    """Of each module of a new network, without and with the auxiliaries."""
     images, labels = crops(seed), torch.tensor([0, 1, 0, 1])
     torch.manual_seed(seed)
     network = GoogLeNet(config=config).train()
-    outputs = network(images)
     modules = {"7×7": network.stem[0], **network.inception}
-    weights = [list(module.parameters()) for module in modules.values()]
-    flat = [weight for group in weights for weight in group]
+    outputs = network(images)
+    main = F.cross_entropy(outputs.logits, labels)
     norms = []
-    for loss in (F.cross_entropy(outputs.logits, labels), auxiliary_loss(outputs, labels)):
-        found = iter(torch.autograd.grad(loss, flat, retain_graph=True))
-        norms.append([sum(next(found).square().sum() for _ in group) ** 0.5 for group in weights])
-    return {m: (float(a), float(b)) for m, a, b in zip(modules, *norms, strict=True)}
+    for loss in (main, auxiliary_loss(outputs, labels)):
+        network.zero_grad()
+        loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+        norms.append({name: length(module) for name, module in modules.items()})
+    return {name: (norms[0][name], norms[1][name]) for name in modules}
 
 
 # --8<-- [end:gradients]
@@ -100,14 +107,14 @@ def gradients(config: GoogLeNetConfig, *, seed: int) -> dict[str, tuple[float, f
 
 # --8<-- [start:squeezed]
 def squeezed(channels: int | None) -> nn.Sequential:
-    """A digit's network around one 5×5 convolution, behind a 1×1 to so many channels or none."""
+    """One 5×5 convolution, behind a 1×1 to so many channels, or to none."""
     if channels is None:
         block = layer(32, 32, 5)
     else:
         block = nn.Sequential(layer(32, channels, 1), layer(channels, 32, 5))
-    return nn.Sequential(
-        layer(1, 32, 5, stride=4), block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)
-    )
+    stem = layer(1, 32, 5, stride=4)
+    mean = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Sequential(stem, block, *mean, nn.Linear(32, 10))
 
 
 # --8<-- [end:squeezed]
