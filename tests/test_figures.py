@@ -78,3 +78,15 @@ def test_text_is_escaped() -> None:
     d.text(0, 0, "<b>")
     root = ElementTree.fromstring(d.svg())
     assert root.findtext(f"{SVG}text") == "<b>"
+
+
+def test_a_picture_with_links_is_a_group_and_its_links_have_names() -> None:
+    d = Drawing("x", width=9, height=9, title="a", description="b")
+    with d.group(class_="outer", data_key="k"), d.link("../y/", 'To "y" & on'):
+        d.rect(0, 0, 1, 1)
+    root = ElementTree.fromstring(d.svg())
+    assert root.get("role") == "group"  # an image's contents are hidden from a screen reader
+    link = root.find(f"{SVG}g[@data-key='k']/{SVG}a")
+    assert link is not None
+    assert (link.get("href"), link.get("aria-label")) == ("../y/", 'To "y" & on')
+    assert link.find(f"{SVG}rect") is not None

@@ -59,6 +59,7 @@
     subject.addEventListener("pointerenter", () => light(subject));
     subject.addEventListener("pointerleave", () => light(null));
     subject.addEventListener("focusin", () => light(subject));
+    subject.addEventListener("click", () => light(subject)); // a finger leaves at once: it stays lit
     subject.addEventListener("focusout", () => light(null));
   }
 

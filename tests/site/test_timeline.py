@@ -86,6 +86,17 @@ def test_pointing_at_a_row_or_a_disc_lights_the_other(page: Page) -> None:
     assert lit(page, POINTS) == ["alexnet/imagenet"]
 
 
+def test_a_finger_on_a_row_or_a_disc_lights_the_other(browser: Browser, home: str) -> None:
+    context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(home + "timeline/", wait_until="networkidle")
+    page.locator("#ll-points tr[data-row='resnet18/imagenet'] td").first.tap()
+    assert lit(page, "figure[data-axis=macs] .ll-disc") == ["resnet18/imagenet"]
+    page.locator("figure[data-axis=macs] .ll-disc[data-row='alexnet/imagenet'] circle").tap()
+    assert lit(page, POINTS) == ["alexnet/imagenet"]
+    context.close()
+
+
 def test_rows_are_gone_through_by_keyboard_and_light_their_discs(page: Page) -> None:
     first = page.locator(POINTS).first
     first.focus()

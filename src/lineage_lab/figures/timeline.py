@@ -94,7 +94,8 @@ def _tree() -> str:
     for network in NETWORKS:
         x, y = NODES[network.key]
         d.line(58, y, x - BOX[0] / 2, y, dash="2 4")
-        d.text(10, y + 4.5, str(network.year), weight=650)
+    for year, y in sorted({(n.year, NODES[n.key][1]) for n in NETWORKS}):
+        d.text(10, y + 4.5, str(year), weight=650)
     d.text(10, 95, "fourteen years", fill="muted", size=12)
     for gift in PASSED_ON:
         with d.group(class_="ll-edge", data_from=gift.giver, data_to=gift.receiver):
