@@ -112,7 +112,7 @@ def _architecture(found: Anatomy) -> str:
     before: tuple[float, tuple[float, float]] = (14 + side, (sum(rows) / 2,) * 2)
     x = 138.0
     with torch.device("meta"):
-        stages = list(AlexNet(config=PAPER).stages)
+        stages = list(AlexNet(config=PAPER).stages.children())
     for number, (name, layer) in enumerate(layers.items()):
         flat = len(layer.output_shape) == 1
         last = name == "fc 8"
@@ -132,7 +132,7 @@ def _architecture(found: Anatomy) -> str:
             d.rect(x, middle - tall / 2, wide, tall, fill=f"{kind}-soft", stroke=kind, radius=2)
             end = x + wide
             if not flat:
-                kinds = [type(part) for part in stages[number]]
+                kinds = [type(part) for part in stages[number].children()]
                 pooled = nn.MaxPool2d in kinds
                 if len(kinds) - pooled > 2:  # convolution, ReLU and the normalisation
                     d.rect(end + 2, middle - tall / 2, 5, tall, fill="norm-soft", stroke="norm")
@@ -145,9 +145,9 @@ def _architecture(found: Anatomy) -> str:
         centre = x + wide / 2
         d.text(centre, 18, name, anchor="middle", weight=700, fill=kind)
         shape = layer.output_shape
-        words = ("units",) if flat else ("maps", f"{shape[-1]}×{shape[-1]}")
-        for line, word in enumerate((f"{shape[0]:,} {words[0]}", *words[1:])):
-            d.text(centre, 35 + 16 * line, word, anchor="middle", size=11.5, fill="muted")
+        size = [] if flat else [f"{shape[-1]}×{shape[-1]}"]
+        for line, said in enumerate([f"{shape[0]:,} {'units' if flat else 'maps'}", *size]):
+            d.text(centre, 35 + 16 * line, said, anchor="middle", size=11.5, fill="muted")
         thousands = f"{layer.parameters / 1e6:.1f} M" if flat else f"{layer.parameters / 1e3:.0f} k"
         d.text(centre, 380, thousands, anchor="middle", size=11.5)
         d.text(centre, 400, f"{layer.macs / 1e6:.0f}", anchor="middle", size=11.5)

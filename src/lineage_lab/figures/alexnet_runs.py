@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineage_lab.data import split_digits
+from lineage_lab.files import write_whole
 from lineage_lab.models.lenet import normalize_ink
 
 __all__ = ["ACTIVATIONS", "ARMS", "RATES", "RESULTS", "Few", "small_alexnet", "steps_to",
@@ -55,7 +57,7 @@ def four_layers(name: str) -> nn.Sequential:
     for layer in net:
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_normal_(layer.weight, gain=gain)
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return net
 
 
@@ -128,12 +130,18 @@ def train_few(
 
     def accuracy(given: Tensor, right: Tensor) -> float:
         with torch.no_grad():
-            return (net(given[..., 2:30, 2:30]).argmax(1) == right).float().mean().item()
+            hits: Tensor = net(given[..., 2:30, 2:30]).argmax(1) == right
+        return hits.float().mean().item()
 
     return Few(accuracy(images, labels), accuracy(normalize_ink(others), answers))
 
 
 # --8<-- [end:few]
+
+
+def _few(arm: str, seed: int) -> list[float]:
+    found = train_few(seed, **ARMS[arm])
+    return [found.train, found.test]
 
 
 def main() -> None:
@@ -142,18 +150,14 @@ def main() -> None:
     if RESULTS.is_file():
         data = json.loads(RESULTS.read_text(encoding="utf-8"))
     torch.set_num_threads(1)
-    cells: list[tuple[str, str, Callable[[], Any]]] = [
-        ("few", arm, lambda arm=arm: [[(f := train_few(s, **ARMS[arm])).train, f.test]
-                                      for s in SEEDS])
-        for arm in ARMS
-    ] + [
-        ("steps", f"{name} {lr}", lambda name=name, lr=lr: [steps_to(name, lr, s) for s in SEEDS])
-        for name in ACTIVATIONS for lr in RATES
-    ]  # fmt: skip
+    cells: list[tuple[str, str, Callable[[int], Any]]] = [
+        *(("few", arm, partial(_few, arm)) for arm in ARMS),
+        *(("steps", f"{n} {lr}", partial(steps_to, n, lr)) for n in ACTIVATIONS for lr in RATES),
+    ]
     for part, key, work in cells:
         if key in data[part]:
             continue
-        data[part][key] = work()
+        data[part][key] = [work(seed) for seed in SEEDS]
         data["about"] = {
             "seeds": list(SEEDS),
             "target": 0.25,
@@ -163,7 +167,7 @@ def main() -> None:
             "torch": torch.__version__,
             "machine": f"{platform.machine()}, one thread",
         }
-        RESULTS.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        write_whole(RESULTS, json.dumps(data, indent=1) + "\n")
         print(part, key, data[part][key], file=sys.stderr)
 
 
