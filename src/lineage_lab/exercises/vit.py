@@ -14,7 +14,9 @@ __all__ = ["CHECKS"]
 
 def _function(answer: Any) -> Callable[..., Any]:
     if not callable(answer):
-        raise Wrong(f"The exercise asks for a function; this is of the type {type(answer).__name__}.")
+        raise Wrong(
+            f"The exercise asks for a function; this is of the type {type(answer).__name__}."
+        )
     function: Callable[..., Any] = answer
     return function
 
@@ -127,7 +129,9 @@ def positions(answer: Any) -> str:
     flat = downs.std(dim=1).max() < 0.05 and acrosses.std(dim=0).max() < 0.05
     rising = (downs.diff(dim=0) > -0.05).all() and (acrosses.diff(dim=1) > -0.05).all()
     wide = min(downs.max() - downs.min(), acrosses.max() - acrosses.min()) > 4
-    if not (flat and rising and wide and torch.allclose(new[..., 2], new.new_tensor(3.0), atol=0.2)):
+    if not (
+        flat and rising and wide and torch.allclose(new[..., 2], new.new_tensor(3.0), atol=0.2)
+    ):
         raise Wrong(
             "In the new grid, places that are neighbours have embeddings from distant places. "
             "The embeddings are a list, but they stand for a square: resize the square, in both "

@@ -128,9 +128,7 @@ def _architecture(anatomy: Anatomy) -> str:
     sums = _sums(anatomy)
     side = anatomy.input_size[-1] // BASE_16.patch
     patches, depth = side * side, BASE_16.layers
-    block = sum(
-        layer.parameters for layer in anatomy.layers if layer.name.startswith("blocks.0.")
-    )
+    block = sum(layer.parameters for layer in anatomy.layers if layer.name.startswith("blocks.0."))
     d = Drawing(
         "vit-architecture",
         width=760,

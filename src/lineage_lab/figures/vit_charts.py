@@ -209,8 +209,8 @@ def data(results: dict[str, Any]) -> str:
         ),
     )  # fmt: skip
     low = 5 * (int(min(everything)) // 5) - 5
-    axes = Axes(d, (64, 36, 640, 282), (430, 4700), (low, 100),
-                ("training digits, logarithmic", "accuracy in percent"), logarithmic=True)  # fmt: skip
+    words = ("training digits, logarithmic", "accuracy in percent")
+    axes = Axes(d, (64, 36, 640, 282), (430, 5200), (low, 100), words, logarithmic=True)
     for name, row in rows.items():
         index = ("LeNet-5", "ViT").index(name)
         points = [(axes.x(n), axes.y(y)) for n, y, _ in row]
@@ -218,7 +218,7 @@ def data(results: dict[str, Any]) -> str:
         for (x, _), (_, y, s) in zip(points, row, strict=True):
             d.line(x, axes.y(y - s), x, axes.y(y + s), stroke=COLOURS[index], stroke_width=1.8)
             d.circle(x, axes.y(y), 5, fill=COLOURS[index], stroke="paper")
-            d.text(x, axes.y(y) + 22, f"{y:.1f}", size=12, anchor="middle")
+            d.text(x, axes.y(y - s) + 16, f"{y:.1f}", size=12, anchor="middle")
         x, y = points[-1]
         d.text(x + 14, y + 4, name, size=12.5, fill=COLOURS[index], weight=650)
     return d.svg()

@@ -18,7 +18,7 @@ def questions() -> tuple[Question, ...]:
     patchify = vit.layers[0]
     dim, patch, depth = BASE_16.dim, BASE_16.patch, BASE_16.layers
     pixels = 3 * patch * patch
-    tokens, larger = (224 // patch) ** 2 + 1, (448 // patch) ** 2 + 1
+    tokens, larger = (224 // patch) ** 2 + 1, (384 // patch) ** 2 + 1
     pairs = 2 * depth * dim * tokens**2
     growth = [
         layer.receptive_field
@@ -26,6 +26,8 @@ def questions() -> tuple[Question, ...]:
         if layer.macs and layer.receptive_field and "shortcut" not in layer.name
     ]
     reach = next(i for i, field in enumerate(growth, 1) if field >= 224)
+    names = "stages.0.0"
+    first = max(x.receptive_field or 0 for x in resnet.layers if x.name.startswith(names))
     head = next(layer for layer in vit.layers if layer.name == "head").parameters
     return (
         Question(
@@ -74,12 +76,12 @@ def questions() -> tuple[Question, ...]:
             ),
         ),
         Question(
-            "The picture's side goes from 224 to 448 pixels. What happens to the multiply-adds "
+            "The picture's side goes from 224 to 384 pixels. What happens to the multiply-adds "
             "that compare tokens with tokens?",
             (
                 Choice(
-                    "They double.",
-                    f"The side doubles, but tokens cover an area: {tokens} become {larger}.",
+                    f"They grow {384 / 224:.1f} times.",
+                    f"So does the side, but tokens cover an area: {tokens} become {larger}.",
                 ),
                 Choice(
                     f"They grow {(larger / tokens) ** 2:.1f} times.",
@@ -109,9 +111,7 @@ def questions() -> tuple[Question, ...]:
                 ),
                 Choice(
                     "Both: in their first block.",
-                    "ResNet-50's first block ends with a window of "
-                    f"{max(f.receptive_field or 0 for f in resnet.layers if f.name.startswith('stages.0.0'))}"
-                    " pixels.",
+                    f"ResNet-50's first block ends with a window of {first} pixels.",
                 ),
             ),
         ),
@@ -129,8 +129,7 @@ def questions() -> tuple[Question, ...]:
                 ),
                 Choice(
                     f"The head is missing: it has {head:,} weights.",
-                    f"So it costs {head / 1e6:.1f} M multiply-adds, not "
-                    f"{pairs / 1e6:,.0f} M.",
+                    f"So it costs {head / 1e6:.1f} M multiply-adds, not {pairs / 1e6:,.0f} M.",
                 ),
                 Choice(
                     "The first: it misses the products of attention.",
