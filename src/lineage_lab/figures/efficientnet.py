@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import cache
 from math import log
 from pathlib import Path
 
@@ -28,6 +29,8 @@ SCALED = (
     ("finer", Scaling(1.0, 1.0, 448, 0.2)),
     ("all three", Scaling(1.2, 1.4, round(1.3 * 224), 0.2)),
 )
+TIMED = {"vgg16": "VGG-16", "resnet50": "ResNet-50", "efficientnet_b0": "B0",
+         "convnext_tiny": "ConvNeXt-T"}  # fmt: skip
 KINDS = (
     ("stem", "input"),
     ("expand", "conv"),
@@ -43,7 +46,7 @@ WORDS = {"squeeze_excitation": "squeeze-and-excitation", "expand": "expand 1×1"
 
 def draw() -> dict[str, str]:
     """All of the chapter's figures and tables."""
-    b0 = describe(create_model("efficientnet_b0"))
+    b0 = _anatomy("efficientnet_b0")
     return {
         "scaling.svg": _scaling(),
         "block.svg": _block(),
@@ -59,10 +62,18 @@ def draw() -> dict[str, str]:
     }
 
 
+@cache
+def _anatomy(name: str) -> Anatomy:
+    with torch.device("meta"):  # shapes are enough
+        model = create_model(name)
+    return describe(model)
+
+
+@cache
 def _counted(scaling: Scaling) -> tuple[int, int, list[tuple[int, int]]]:
     """Weights, multiply-adds, and each block's channels and side, at the scaling's resolution."""
     side, blocks = scaling.resolution, []
-    with torch.device("meta"):  # shapes are enough
+    with torch.device("meta"):
         model = EfficientNet(scaling=scaling).eval()
         image = torch.empty(1, 3, side, side)
     for module in model.modules():
@@ -117,8 +128,9 @@ def _scaling() -> str:
 def _block() -> str:
     """MBConv from top to bottom, beside the names that `forward` calls."""
     name = "stages.2.1"
-    model = create_model("efficientnet_b0")
-    layers = {layer.name: layer for layer in describe(model).layers}
+    layers = {layer.name: layer for layer in _anatomy("efficientnet_b0").layers}
+    with torch.device("meta"):
+        model = create_model("efficientnet_b0")
     block = model.get_submodule(name)
     assert isinstance(block, MBConv)
     assert block.has_shortcut
@@ -231,7 +243,7 @@ def _cost(anatomy: Anatomy) -> str:
     x, y = left, 12.0
     for key, colour in KINDS:
         words = WORDS.get(key, key)
-        span = 34 + 6.2 * len(words)
+        span = 34 + 6.5 * len(words)
         if x + span > right:
             x, y = left, y + 20
         d.rect(x, y, 12, 12, fill=colour)
@@ -280,7 +292,7 @@ def _family() -> str:
             f"B{number}", f"{scaling.depth:g}", f"{scaling.width:g}", str(scaling.resolution),
             str(len(blocks)),
             f"{own / unit:.2f} M", f"{weights} M" + (" ≠" if why_weights else ""),
-            f"{counted / giga:.3f} G", f"{macs} G" + (" ≠" if why_macs else ""),
+            f"{counted / giga:.3g} G", f"{macs} G" + (" ≠" if why_macs else ""),
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join((*lines, ""))
@@ -340,16 +352,14 @@ def _times() -> str:
         "| --- | --: | --: | --: | --: | --: |",
     ]
     for row in found["rows"]:
-        if row["model"] not in ("vgg16", "resnet50", "efficientnet_b0", "convnext_tiny"):
+        if row["model"] not in TIMED:
             continue
-        with torch.device("meta"):
-            model = create_model(row["model"])
-        anatomy = describe(model)
+        anatomy = _anatomy(row["model"])
         answer, step = (
             row[part]["ours_seconds"] / row["batch"] * 1000 for part in ("forward", "step")
         )
         cells = (
-            f"`{row['model']}`", f"{anatomy.macs / 1e9:.2f} G",
+            TIMED[row["model"]], f"{anatomy.macs / 1e9:.2f} G",
             f"{anatomy.activations / 1e6:.1f} M", f"{answer:.0f} ms", f"{step:.0f} ms",
             f"{anatomy.macs / answer / 1e6:.0f} G",
         )  # fmt: skip

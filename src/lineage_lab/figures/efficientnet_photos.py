@@ -85,7 +85,7 @@ def _filters(model: EfficientNet) -> str:
         title="The first layer of EfficientNet-Lite0, trained on ImageNet",
         description="Thirty-two filters of 3 by 3 pixels in colour, the largest weights first. "
         "Some tell light from dark across an edge, lying, standing or slanted; some tell one "
-        "colour from another; the last ones hardly do anything.",
+        "colour from another; the last four are zero.",
     )
     limit = weights.abs().amax()
     for place, index in enumerate(order.tolist()):

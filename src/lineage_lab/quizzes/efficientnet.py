@@ -81,8 +81,8 @@ def questions() -> tuple[Question, ...]:
             "measured times differ by much less. What explains most of it?",
             (
                 Choice(
-                    f"B0 writes nearly as many activations: {b0.activations / 1e6:.1f} million "
-                    f"beside {resnet.activations / 1e6:.1f}.",
+                    f"B0 writes more than half as many activations: {b0.activations / 1e6:.1f} "
+                    f"million beside {resnet.activations / 1e6:.1f}.",
                     f"For each number that B0 writes, it does {b0.macs / b0.activations:.0f} "
                     f"multiply-adds, ResNet-50 {resnet.macs / resnet.activations:.0f}. Memory is "
                     "what B0 waits for.",
