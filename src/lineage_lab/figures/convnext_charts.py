@@ -171,8 +171,7 @@ def batches() -> str:
 def scales() -> str:
     """How large the layer scales of the small ConvNeXt become."""
     lines = [
-        "| optimizer | learning rate | mean size of the layer scale | accuracy, five seeds "
-        "| with its blocks asleep |",
+        "| optimizer | rate | mean size of the layer scale | accuracy | with its blocks asleep |",
         "| --- | --: | --: | --: | --: |",
     ]
     for row, found in _results("rates, ConvNeXt").items():
