@@ -10,6 +10,7 @@ from lineage_lab.anatomy import Anatomy, describe
 from lineage_lab.figures.chapter import fact_table, quiz
 from lineage_lab.figures.style import Drawing
 from lineage_lab.figures.vgg_charts import field, pairs, signals, towers, windows
+from lineage_lab.ledger import facts
 from lineage_lab.models.vgg import VGG
 from lineage_lab.registry import create_model
 
@@ -87,8 +88,8 @@ def _architecture() -> str:
     )
     d.rect(16, middle - 224 * 0.45, 5, 224 * 0.9, fill="input", radius=1)
     d.text(8, 262, "image", size=12)
-    d.text(8, 280, "3 maps", size=12, fill="muted")
-    x, start, stage = 62.0, 62.0, 0
+    d.text(8, 280, "3", size=12, fill="muted")
+    x, start, stage = 76.0, 76.0, 0
     convs = 0
     for layer in layers:
         if layer.kind == "Linear":
@@ -106,13 +107,13 @@ def _architecture() -> str:
             d.text(centre, 24, f"stage {stage}", anchor="middle", size=12, weight=700, fill="conv")
             d.text(centre, 262, f"{convs} × 3×3", anchor="middle", size=12)
             d.text(centre, 280, f"{channels} maps", anchor="middle", size=12, fill="muted")
-            x += 44
+            x += 50
             start, convs = x, 0
             continue
         convs += 1
         if convs == 1:
             d.text(start - 5, middle + 4, f"{side}", size=11.5, anchor="end", fill="muted")
-        thick = 8 + channels / 20
+        thick = channels / 15
         d.rect(x, middle - tall / 2, thick, tall, fill="conv-soft", stroke="conv", radius=1.5)
         x += thick + 3
     centre = (start + x - 12) / 2
@@ -324,15 +325,16 @@ def _cost() -> str:
 
 def _table() -> str:
     """The columns, counted."""
+    errors = next(str(f.value) for f in facts("vgg") if f.name.startswith("Top-1 error at 256"))
     lines = [
-        "| column | here | convolutions | parameters | MACs | sees | kept to train on one image |",
+        "| column | name | convolutions | parameters | MACs | sees | error, paper |",
         "| --- | --- | --: | --: | --: | --: | --: |",
     ]
-    for key, name in NAMES.items():
+    for (key, name), error in zip(NAMES.items(), errors.split(", "), strict=True):
         a = _anatomy(name)
         convs = sum(layer.kind == "Conv2d" for layer in a.layers)
         lines.append(
-            f"| {key} | `{name}` | {convs} | {a.parameters:,} | {a.macs / 1e9:.2f} G "
-            f"| {a.receptive_field}×{a.receptive_field} | {(a.saved_bytes or 0) / 2**20:.0f} MiB |"
+            f"| {key} | {name} | {convs} | {a.parameters:,} | {a.macs / 1e9:.2f} G "
+            f"| {a.receptive_field}×{a.receptive_field} | {error} % |"
         )
     return "\n".join((*lines, ""))

@@ -56,8 +56,9 @@ def _spread_of_signals(start: Callable[[Tensor], Any], image: Tensor) -> list[fl
 
 def signals() -> str:
     """How large the signal is after each convolution of VGG-19, by first weights."""
-    china = torch.from_numpy(load_sample_image("china.jpg").copy()).permute(2, 0, 1)[None].float()
-    image = F.interpolate((china - china.mean()) / china.std(), size=(64, 64), mode="area")
+    china = torch.tensor(load_sample_image("china.jpg")).float()
+    china = ((china - china.mean()) / china.std()).permute(2, 0, 1)[None]
+    image = F.interpolate(china, size=(64, 64), mode="area")
     starts = dict(STARTS) | {"σ = 0.1": lambda w: nn.init.normal_(w, 0, 0.1)}
     lines = {name: _spread_of_signals(start, image) for name, start in starts.items()}
     d = Drawing(
