@@ -20,7 +20,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def svgs(drawn: Path) -> dict[str, ElementTree.Element]:
-    return {p.stem: ElementTree.parse(p).getroot() for p in sorted(drawn.rglob("*.svg"))}
+    """By topic and name: several chapters have an ``architecture.svg``."""
+    return {
+        f"{p.parent.name}/{p.stem}": ElementTree.parse(p).getroot()
+        for p in sorted(drawn.rglob("*.svg"))
+    }
 
 
 def test_what_is_up_to_date_is_not_drawn_again(drawn: Path) -> None:
@@ -40,7 +44,8 @@ def test_what_is_up_to_date_is_not_drawn_again(drawn: Path) -> None:
 
 def test_every_picture_has_words_that_replace_it(drawn: Path) -> None:
     pictures = svgs(drawn)
-    assert {"lineage", "architecture", "c3", "codes", "filters", "fields"} <= set(pictures)
+    lenet = {f"lenet/{name}" for name in ("architecture", "c3", "codes", "filters", "fields")}
+    assert {"home/lineage", *lenet} <= set(pictures)
     ids: list[str] = []
     for name, svg in pictures.items():
         title, description = svg.find(f"{SVG}title"), svg.find(f"{SVG}desc")
@@ -61,15 +66,15 @@ def test_every_colour_follows_the_scheme(drawn: Path) -> None:
 
 
 def test_the_picture_of_c3_has_a_disc_for_each_of_the_60_connections(drawn: Path) -> None:
-    discs = [c for c in svgs(drawn)["c3"].iter(f"{SVG}circle") if float(c.get("r")) == 10]
+    discs = [c for c in svgs(drawn)["lenet/c3"].iter(f"{SVG}circle") if float(c.get("r")) == 10]
     assert len(discs) == 60
 
 
 def test_the_architecture_has_a_sheet_for_each_map(drawn: Path) -> None:
-    text = "".join(svgs(drawn)["architecture"].itertext())
+    text = "".join(svgs(drawn)["lenet/architecture"].itertext())
     for count in ("6 @ 28×28", "16 @ 10×10", "16 @ 5×5", "48,120"):
         assert count in text
-    sheets = [r for r in svgs(drawn)["architecture"].iter(f"{SVG}rect") if r.get("rx")]
+    sheets = [r for r in svgs(drawn)["lenet/architecture"].iter(f"{SVG}rect") if r.get("rx")]
     assert len(sheets) == 1 + 6 + 6 + 16 + 16 + 3
 
 
