@@ -14,7 +14,9 @@ from tests.docs.harness.grammar import ROOT
 
 CHAPTERS = [
     *sorted((ROOT / "docs" / "chapters").glob("*.md")),
+    ROOT / "docs" / "choosing.md",
     ROOT / "docs" / "read-the-resnet-paper.md",
+    ROOT / "docs" / "timeline.md",
 ]
 # A digit inside a name is no number: LeNet-5, ResNet-50, v1.5, C3, VGG-16, 2D, B0.
 NUMBER = re.compile(r"(?<![\w.,/-])(?<!\d[ \u202f])[-−]?\d[\d,]*(?:\.\d+)?(?![\w]|[.,]\d|-\w)")

@@ -1,0 +1,18 @@
+"""Which backbone: what the page says that no table of it shows."""
+
+from lineage_lab.ledger import Fact
+
+__all__ = ["FACTS"]
+
+FACTS = (
+    Fact(
+        "Position embeddings are interpolated for another size",
+        "section 3.2",
+        "Dosovitskiy 2020, section 3.2",
+    ),
+    Fact(
+        "Lite leaves out the gates and the swish",
+        "chips for phones support them badly",
+        "github.com/tensorflow/tpu, models/official/efficientnet/lite",
+    ),
+)
