@@ -170,7 +170,7 @@ def _module() -> str:
     for column, name in enumerate(BRANCHES):
         centre = 103 + column * 185
         d.arrow([(380, 52), (380, 70), (centre, 70), (centre, 104)])
-        d.text(centre + 8, 90, name, size=12, weight=650)
+        d.text(centre - 8, 90, name, size=12, weight=650, anchor="end")
         y = 104.0
         ends: list[str] = []
         for path, layer in module.get_submodule(name).named_modules():

@@ -164,8 +164,8 @@ def _scales(rows: dict[str, dict[str, Any]]) -> str:
     for tick in range(floor, 101, 5 if floor > 60 else 10):
         d.line(left, level(tick), right, level(tick), dash="2 4")
         d.text(left - 8, level(tick) + 4, f"{tick}", size=12, anchor="end", fill="muted")
-    _, (images, _) = split_digits(0)
-    inner = images[8, 0, 5:27, 5:27].float()[None, None]
+    _, (images, labels) = split_digits(0)
+    inner = images[labels == 5][0, 0, 5:27, 5:27].float()[None, None]
     for index, side in enumerate(SIZES):
         middle = 64 + (index + 0.5) * 204
         small = torch.nn.functional.interpolate(inner, size=(side, side), mode="bilinear",
