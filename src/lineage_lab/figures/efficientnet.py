@@ -1,26 +1,21 @@
 """The EfficientNet chapter's figures and tables, drawn from the networks."""
 
-import json
 import sys
-from functools import cache
-from math import log
-from pathlib import Path
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from lineage_lab.anatomy import Anatomy, Layer, describe
+from lineage_lab.anatomy import Anatomy, Layer
 from lineage_lab.figures.chapter import fact_table, quiz
 from lineage_lab.figures.efficientnet_digits import digits, run
 from lineage_lab.figures.efficientnet_photos import photographs
+from lineage_lab.figures.efficientnet_tables import counted, tables
 from lineage_lab.figures.style import Drawing
-from lineage_lab.models.efficientnet import STAGES, VARIANTS, EfficientNet, MBConv, Scaling
-from lineage_lab.printed import PRINTED
+from lineage_lab.models.efficientnet import STAGES, MBConv, Scaling
+from lineage_lab.quizzes.efficientnet import anatomy as anatomy_of
 from lineage_lab.registry import create_model
 
 __all__ = ["draw"]
 
-TIMES = Path(__file__).parents[3] / "docs" / "results" / "models.json"
 # The networks of the paper's Table 7: each costs about four times B0.
 SCALED = (
     ("B0", Scaling(1.0, 1.0, 224, 0.2)),
@@ -29,8 +24,6 @@ SCALED = (
     ("finer", Scaling(1.0, 1.0, 448, 0.2)),
     ("all three", Scaling(1.2, 1.4, round(1.3 * 224), 0.2)),
 )
-TIMED = {"vgg16": "VGG-16", "resnet50": "ResNet-50", "efficientnet_b0": "B0",
-         "convnext_tiny": "ConvNeXt-T"}  # fmt: skip
 KINDS = (
     ("stem", "input"),
     ("expand", "conv"),
@@ -46,7 +39,7 @@ WORDS = {"squeeze_excitation": "squeeze-and-excitation", "expand": "expand 1×1"
 
 def draw() -> dict[str, str]:
     """All of the chapter's figures and tables."""
-    b0 = _anatomy("efficientnet_b0")
+    b0 = anatomy_of("efficientnet_b0")
     return {
         "scaling.svg": _scaling(),
         "block.svg": _block(),
@@ -55,39 +48,13 @@ def draw() -> dict[str, str]:
         **photographs(),
         "facts.md": fact_table("efficientnet"),
         "quiz.md": quiz("efficientnet"),
-        "family.md": _family(),
-        "powers.md": _powers(),
-        "stages.md": _stages(b0),
-        "times.md": _times(),
+        **tables(b0),
     }
-
-
-@cache
-def _anatomy(name: str) -> Anatomy:
-    with torch.device("meta"):  # shapes are enough
-        model = create_model(name)
-    return describe(model)
-
-
-@cache
-def _counted(scaling: Scaling) -> tuple[int, int, list[tuple[int, int]]]:
-    """Weights, multiply-adds, and each block's channels and side, at the scaling's resolution."""
-    side, blocks = scaling.resolution, []
-    with torch.device("meta"):
-        model = EfficientNet(scaling=scaling).eval()
-        image = torch.empty(1, 3, side, side)
-    for module in model.modules():
-        if isinstance(module, MBConv):
-            module.register_forward_hook(lambda _, __, y: blocks.append((y.shape[1], y.shape[3])))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(image)
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    return weights, counter.get_total_flops() // 2, blocks
 
 
 def _scaling() -> str:
     """Five networks as rows of blocks: as wide as the channels, as high as the map."""
-    rows = [(name, scaling, *_counted(scaling)) for name, scaling in SCALED]
+    rows = [(name, scaling, *counted(scaling)) for name, scaling in SCALED]
     base = rows[0][3]
     across, up, left = 0.079, 0.5, 104.0
     heights = [max(side for _, side in blocks) * up for *_, blocks in rows]
@@ -128,7 +95,7 @@ def _scaling() -> str:
 def _block() -> str:
     """MBConv from top to bottom, beside the names that `forward` calls."""
     name = "stages.2.1"
-    layers = {layer.name: layer for layer in _anatomy("efficientnet_b0").layers}
+    layers = {layer.name: layer for layer in anatomy_of("efficientnet_b0").layers}
     with torch.device("meta"):
         model = create_model("efficientnet_b0")
     block = model.get_submodule(name)
@@ -269,102 +236,6 @@ def _size(layer: Layer) -> int:
     for side in layer.output_shape:
         count *= side
     return count
-
-
-def _printed(model: str, quantity: str) -> tuple[str, float, str]:
-    row = next(p for p in PRINTED if p.model == model and p.quantity == quantity)
-    return row.value, row.unit, row.cause
-
-
-def _family() -> str:
-    """B0 to B7, derived, beside what Table 2 prints."""
-    lines = [
-        "| | depth | width | pixels | blocks | weights | printed | MACs | printed |",
-        "| --- | --: | --: | --: | --: | --: | --: | --: | --: |",
-    ]
-    for number in range(8):
-        name = f"efficientnet_b{number}"
-        scaling = VARIANTS[name][0]
-        own, counted, blocks = _counted(scaling)
-        weights, unit, why_weights = _printed(name, "parameters")
-        macs, giga, why_macs = _printed(name, "macs")
-        cells = (
-            f"B{number}", f"{scaling.depth:g}", f"{scaling.width:g}", str(scaling.resolution),
-            str(len(blocks)),
-            f"{own / unit:.2f} M", f"{weights} M" + (" ≠" if why_weights else ""),
-            f"{counted / giga:.3g} G", f"{macs} G" + (" ≠" if why_macs else ""),
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join((*lines, ""))
-
-
-def _powers() -> str:
-    """Which φ each published coefficient would come from."""
-    lines = [
-        "| | depth = 1.2^φ | width = 1.1^φ | pixels / 224 = 1.15^φ |",
-        "| --- | --: | --: | --: |",
-    ]
-    for number in range(1, 8):
-        s = VARIANTS[f"efficientnet_b{number}"][0]
-        found = (
-            f"{value:.4g} → φ = {log(value) / log(root):.1f}"
-            for value, root in ((s.depth, 1.2), (s.width, 1.1), (s.resolution / 224, 1.15))
-        )
-        lines.append(f"| B{number} | {' | '.join(found)} |")
-    return "\n".join((*lines, ""))
-
-
-def _stages(anatomy: Anatomy) -> str:
-    """B0 by stages: what Table 1 says, and what each stage costs and sees."""
-    lines = [
-        "| stage | blocks | output | weights | MACs | local field |",
-        "| --- | --- | --: | --: | --: | --: |",
-    ]
-    parts = [("stem", "3×3 convolution, stride 2")]
-    for index, stage in enumerate(STAGES):
-        times = f"{stage.blocks} × " if stage.blocks > 1 else ""
-        stride = ", stride 2 first" if stage.stride == 2 else ""
-        words = f"{times}MBConv{stage.expand}, {stage.kernel}×{stage.kernel}{stride}"
-        parts.append((f"stages.{index}", words))
-    parts += [("last", "1×1 convolution"), ("head", "mean over the map, linear")]
-    for number, (prefix, words) in enumerate(parts, 1):
-        inside = [layer for layer in anatomy.layers if layer.name.split(".0")[0] == prefix
-                  or layer.name == prefix or layer.name.startswith(f"{prefix}.")]  # fmt: skip
-        fields = [layer.receptive_field for layer in inside if layer.receptive_field]
-        cells = (
-            str(number) if number < 9 else ("9" if prefix == "last" else ""),
-            words,
-            "×".join(map(str, inside[-1].output_shape)),
-            f"{sum(layer.parameters for layer in inside):,}",
-            f"{sum(layer.macs for layer in inside) / 1e6:.1f} M",
-            f"{fields[-1]}" if fields else "all",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    lines.append(f"| **all** | | | **{anatomy.parameters:,}** | **{anatomy.macs / 1e6:.1f} M** | |")
-    return "\n".join((*lines, ""))
-
-
-def _times() -> str:
-    """Measured time beside what was counted: multiply-adds are not time."""
-    found = json.loads(TIMES.read_text(encoding="utf-8"))
-    lines = [
-        "| | MACs | activations | answer, an image | training step, an image | MACs a second |",
-        "| --- | --: | --: | --: | --: | --: |",
-    ]
-    for row in found["rows"]:
-        if row["model"] not in TIMED:
-            continue
-        anatomy = _anatomy(row["model"])
-        answer, step = (
-            row[part]["ours_seconds"] / row["batch"] * 1000 for part in ("forward", "step")
-        )
-        cells = (
-            TIMED[row["model"]], f"{anatomy.macs / 1e9:.2f} G",
-            f"{anatomy.activations / 1e6:.1f} M", f"{answer:.0f} ms", f"{step:.0f} ms",
-            f"{anatomy.macs / answer / 1e6:.0f} G",
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join((*lines, ""))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,33 @@
 """The quiz of the EfficientNet chapter."""
 
-from lineage_lab.anatomy import describe
+from functools import cache
+
+import torch
+
+from lineage_lab.anatomy import Anatomy, describe
 from lineage_lab.models.efficientnet import VARIANTS, EfficientNet, Scaling
 from lineage_lab.quizzes import Choice, Question
 from lineage_lab.registry import create_model
 
-__all__ = ["questions"]
+__all__ = ["anatomy", "questions"]
+
+
+@cache
+def anatomy(name: str) -> Anatomy:
+    """A network of the registry, described once for quiz and figures; no weight is made."""
+    with torch.device("meta"):
+        model = create_model(name)
+    return describe(model)
 
 
 def questions() -> tuple[Question, ...]:
     """Five questions; the counts are the networks' own."""
-    b0 = describe(create_model("efficientnet_b0"))
-    lite = describe(create_model("efficientnet_lite0"))
-    resnet = describe(create_model("resnet50"))
-    finer = describe(EfficientNet(scaling=Scaling(1.0, 1.0, 448, 0.2)), (3, 448, 448))
+    b0 = anatomy("efficientnet_b0")
+    lite = anatomy("efficientnet_lite0")
+    resnet = anatomy("resnet50")
+    with torch.device("meta"):
+        large = EfficientNet(scaling=Scaling(1.0, 1.0, 448, 0.2))
+    finer = describe(large, (3, 448, 448))
     scaling = Scaling(1.1, 1.2, 260, 0.3)
     wide, after = 6 * 40, 28 * 28
     depthwise, full = wide * 25 * after, wide * wide * 25 * after
