@@ -1,19 +1,18 @@
 """The ConvNeXt chapter's figures and tables, drawn from the road's networks and the results."""
 
-from functools import cache
-
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lineage_lab.anatomy import Anatomy, Layer, describe
+from lineage_lab.anatomy import Anatomy, Layer
 from lineage_lab.figures.chapter import fact_table, quiz
 from lineage_lab.figures.convnext_blocks import blocks
 from lineage_lab.figures.convnext_charts import batches, fields, kernels, rates, scales
 from lineage_lab.figures.style import Drawing
 from lineage_lab.ledger import facts
 from lineage_lab.models.convnext import VARIANTS, ConvNeXt
-from lineage_lab.models.convnext_steps import ROAD, SteppedNet
+from lineage_lab.models.convnext_steps import ROAD
 from lineage_lab.printed import CONVNEXT_ROAD, PRINTED
+from lineage_lab.quizzes.convnext import step, tiny
 
 __all__ = ["draw"]
 
@@ -29,20 +28,6 @@ KINDS = {
 }
 SWIN = 81.3
 OLD = 76.13
-
-
-@cache
-def step(key: str) -> Anatomy:
-    """A network of the road at 224 pixels."""
-    with torch.device("meta"):
-        return describe(SteppedNet(step=ROAD[key]))
-
-
-@cache
-def tiny_network() -> Anatomy:
-    """ConvNeXt-T at 224 pixels."""
-    with torch.device("meta"):
-        return describe(ConvNeXt(config=VARIANTS["convnext_tiny"]))
 
 
 def _size(name: str) -> tuple[int, int]:
@@ -191,13 +176,15 @@ def _of(anatomy: Anatomy, prefix: str) -> list[Layer]:
 
 def _stages() -> str:
     """ConvNeXt-T stage by stage."""
-    tiny = tiny_network()
+    network = tiny()
     lines = [
         "| part | output | parameters | multiply-adds | of these depthwise | sees |",
         "| --- | --- | --: | --: | --: | --: |",
     ]
     for name in ("stem", "stages.0", "stages.1", "stages.2", "stages.3", "head"):
-        layers = _of(tiny, name) if name != "head" else _of(tiny, "norm") + _of(tiny, "head")
+        layers = (
+            _of(network, name) if name != "head" else _of(network, "norm") + _of(network, "head")
+        )
         last = [layer for layer in layers if layer.receptive_field]
         shape = last[-1].output_shape if last else layers[-1].output_shape
         macs = sum(layer.macs for layer in layers)
@@ -213,17 +200,17 @@ def _stages() -> str:
             str(last[-1].receptive_field) if last else "all",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    window = sum(layer.macs for layer in tiny.layers if layer.name.endswith("depthwise"))
+    window = sum(layer.macs for layer in network.layers if layer.name.endswith("depthwise"))
     lines.append(
-        f"| **all** | | **{tiny.parameters:,}** | **{tiny.macs:,}** | "
-        f"**{window / tiny.macs:.1%}** | |"
+        f"| **all** | | **{network.parameters:,}** | **{network.macs:,}** | "
+        f"**{window / network.macs:.1%}** | |"
     )
     return "\n".join((*lines, ""))
 
 
 def _architecture() -> str:
     """Each block a bar: as high as its map, as wide as its channels allow."""
-    tiny = tiny_network()
+    network = tiny()
     config = VARIANTS["convnext_tiny"]
     d = Drawing(
         "convnext-architecture",
@@ -250,7 +237,7 @@ def _architecture() -> str:
     x += 10
     for number in range(4):
         blocks_ = [
-            layer for layer in _of(tiny, f"stages.{number}.") if layer.kind == "ConvNeXtBlock"
+            layer for layer in _of(network, f"stages.{number}.") if layer.kind == "ConvNeXtBlock"
         ]
         channels, side = blocks_[0].output_shape[0], blocks_[0].output_shape[-1]
         x += 8
@@ -281,7 +268,7 @@ def _cost() -> str:
     kinds = ("conv", "dense", "muted")
     found: list[tuple[str, list[int]]] = []
     for words, key in rows:
-        anatomy = step(key) if key else tiny_network()
+        anatomy = step(key) if key else tiny()
         counts = [0, 0, 0]
         for layer in anatomy.layers:
             counts[_part(layer, key)] += layer.macs

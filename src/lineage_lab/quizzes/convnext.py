@@ -1,5 +1,7 @@
 """The quiz of the ConvNeXt chapter."""
 
+from functools import cache
+
 import torch
 
 from lineage_lab.anatomy import Anatomy, describe
@@ -11,12 +13,24 @@ from lineage_lab.quizzes import Choice, Question
 __all__ = ["questions"]
 
 
+@cache
+def step(key: str) -> Anatomy:
+    """A network of the road at 224 pixels; the figures use it too."""
+    with torch.device("meta"):
+        return describe(SteppedNet(step=ROAD[key]))
+
+
+@cache
+def tiny() -> Anatomy:
+    """ConvNeXt-T at 224 pixels; the figures use it too."""
+    with torch.device("meta"):
+        return describe(ConvNeXt(config=VARIANTS["convnext_tiny"]))
+
+
 def questions() -> tuple[Question, ...]:
     """Five questions; the counts are the networks' own."""
-    with torch.device("meta"):
-        tiny = describe(ConvNeXt(config=VARIANTS["convnext_tiny"]))
-        three, seven = (describe(SteppedNet(step=ROAD[key])) for key in ("move_up", "kernel_7"))
-    return (_recipe(), _kernel(three, seven), _norm(), _scale(), _cost(tiny))
+    three, seven = step("move_up"), step("kernel_7")
+    return (_recipe(), _kernel(three, seven), _norm(), _scale(), _cost(tiny()))
 
 
 def _recipe() -> Question:
@@ -132,8 +146,8 @@ def _scale() -> Question:
     )
 
 
-def _cost(tiny: Anatomy) -> Question:
-    layers = {layer.name: layer for layer in tiny.layers}
+def _cost(network: Anatomy) -> Question:
+    layers = {layer.name: layer for layer in network.layers}
     first, last = (layers[f"stages.{s}.block_0.expand"] for s in (0, 3))
     return Question(
         f"The first 1×1 convolution of a block has {first.parameters:,} weights in the first stage "
