@@ -78,9 +78,8 @@ def _degradation(runs: Runs) -> str:
         for layers, dash in ((20, "6 3"), (56, "")):
             _lines(d, axes, xs, _of(runs, form, layers), "losses", COLOUR[form], dash)
         for row, (layers, dash) in enumerate(((20, "6 3"), (56, ""))):
-            y = box[1] + 16 + 20 * row
-            x = box[2] - 118 if form == "residual" else box[0] + 14
-            y += 0 if form == "residual" else 176
+            x = box[2] - 118
+            y = 20 * row + (box[1] + 16 if form == "residual" else axes.y(0.85))
             d.arrow([(x, y - 4), (x + 30, y - 4)], stroke=COLOUR[form], stroke_width=2.2,
                     dash=dash, head=False)  # fmt: skip
             d.text(x + 38, y, f"{layers} layers", size=12)

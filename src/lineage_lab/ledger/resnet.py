@@ -31,11 +31,14 @@ FACTS = (
          "6.61 % untouched", _LATER, shown=False),
     Fact("Networks in the winning ensemble", "six, two of them of 152 layers", "section 4.1",
          shown=False),
-    Fact("Pre-activation, 1,001 layers on CIFAR-10", "4.62 %", "He 2016, abstract", shown=False),
+    Fact("Pre-activation on CIFAR-10", "1,001 layers, 4.62 %", "He 2016, abstract", shown=False),
     Fact("Years of the papers that followed", "2016, 2017, 2019, 2022", "their arXiv numbers",
          shown=False),
     Fact("VGG-19's multiply-adds as the paper has them", "19.6 · 10⁹", "Table 1, Fig. 3",
          shown=False),
+    Fact("Training on CIFAR-10", "64,000 iterations, rate 0.1", "section 4.2", shown=False),
+    Fact("Sides of the images", "224 and 32 pixels", "sections 3.4 and 4.2", shown=False),
+    Fact("Sections", "3.1 to 3.4, 4.1 and 4.2", "He 2015", shown=False),
     Fact("Training", "batches of 256, rate 0.1, momentum 0.9, weight decay 0.0001, up to 60 · 10⁴ "
          "iterations", "section 3.4", shown=False),
 )  # fmt: skip
