@@ -14,7 +14,9 @@ from typing import Any
 from lineage_lab.choosing import BATCH, CAUTIONS, COSTS, PICKS, Candidate, Choice, candidates, pick
 from lineage_lab.figures.charts import LETTER, Axes, Box
 from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.timeline import NAMES, SERIES, chapter, free, table, table_row
+from lineage_lab.figures.tables import table, table_row
+from lineage_lab.figures.timeline import chapter
+from lineage_lab.figures.timeline_chart import NAMES, SERIES, free
 from lineage_lab.lineage import NETWORKS
 
 __all__ = ["LATENCY", "NEEDS", "draw"]

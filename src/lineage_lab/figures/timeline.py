@@ -6,24 +6,22 @@ the page answer to a pointer and a keyboard, by the ``data-`` attributes that ar
 """
 
 from html import escape
-from itertools import pairwise
-from math import ceil, sqrt
+from math import ceil
 
 import torch
 
 from lineage_lab.anatomy import Anatomy, describe
 from lineage_lab.choosing import Candidate, candidates
-from lineage_lab.figures.charts import LETTER, Axes, Box
 from lineage_lab.figures.style import Drawing
+from lineage_lab.figures.tables import table, table_row
+from lineage_lab.figures.timeline_chart import AXES, NAMES, SERIES, YEARS, chart, full, value
 from lineage_lab.lineage import NETWORKS, PASSED_ON, TOP1, Gift, Network
 from lineage_lab.models.googlenet import GoogLeNet
 from lineage_lab.printed import PRINTED
 from lineage_lab.registry import create_model, entry
 
-__all__ = ["NAMES", "SERIES", "chapter", "draw", "free", "table", "table_row"]
+__all__ = ["chapter", "draw"]
 
-YEARS = {network.key: network.year for network in NETWORKS}
-NAMES = {network.key: network.name for network in NETWORKS}
 # Where the nodes of the tree stand: the middle of a box, in the order of time from the top.
 NODES = {
     "lenet5": (330, 34),
@@ -37,22 +35,6 @@ NODES = {
 }
 MIDDLE = 330
 BOX = (144, 48)
-# A series of the chart: colour and dash of a family.
-SERIES = {
-    "alexnet": ("input", ""),
-    "vgg": ("pool", "8 3"),
-    "googlenet": ("norm", ""),
-    "resnet": ("conv", ""),
-    "efficientnet": ("dense", "10 3 2 3"),
-    "convnext": ("act", "5 2"),
-    "vit": ("output", "2 3"),
-}
-AXES = {
-    "macs": "10⁹ multiply-adds an image (logarithmic)",
-    "parameters": "10⁶ parameters (logarithmic)",
-    "size": "MiB of the file (logarithmic)",
-    "year": "year of the paper",
-}
 CHOICES = {"macs": "MACs", "parameters": "parameters", "size": "file size", "year": "year"}
 NUMBERS = ((3, 4, 5, 6), (2, 3, 4, 5, 6, 7))  # columns of the two tables, to the right
 UNITS = {"macs": "G MACs", "parameters": "M parameters", "size": "MiB", "year": "(year)"}
@@ -61,7 +43,7 @@ UNITS = {"macs": "G MACs", "parameters": "M parameters", "size": "MiB", "year": 
 def draw() -> dict[str, str]:
     """The page's figures and tables."""
     rows = tuple(c for c in candidates() if not c.published.startswith("efficientnet-lite"))
-    charts = {f"chart-{axis}.svg": _chart(rows, axis) for axis in AXES}
+    charts = {f"chart-{axis}.svg": chart(rows, axis) for axis in AXES}
     return {
         "tree.svg": _tree(),
         "lineage.md": _lineage(),
@@ -244,139 +226,6 @@ def _gifts() -> str:
     return "\n".join(("| from | to | what | says who |", "| --- | --- | --- | --- |", *rows, ""))
 
 
-def _short(c: Candidate) -> str:
-    """The label at a disc: what tells it from the others of its family."""
-    if c.family in ("alexnet", "googlenet"):
-        return NAMES[c.family]
-    if c.family == "vit":
-        return {"imagenet": "ViT-B/16", "imagenet-swag": "ViT-B/16 at 384, SWAG"}.get(
-            c.weights, "ViT-B/16, SWAG"
-        )
-    tail = c.name.removeprefix(c.family).strip("_")
-    version = " V1" if c.weights == "imagenet-v1" else ""
-    return tail.upper()[:2].strip("_") + version if c.family == "efficientnet" else (
-        tail[0].upper() if c.family == "convnext" else tail.replace("_bn", " BN") + version
-    )  # fmt: skip
-
-
-def _full(c: Candidate) -> str:
-    names = {"resnet": "ResNet-", "vgg": "VGG-", "efficientnet": "EfficientNet-",
-             "convnext": "ConvNeXt-"}  # fmt: skip
-    if c.family == "convnext":
-        return f"ConvNeXt-{c.name.split('_')[1].capitalize()}"
-    return names.get(c.family, "") + _short(c).removesuffix(" V1")
-
-
-def _value(c: Candidate, axis: str) -> float:
-    return {
-        "macs": c.gmacs,
-        "parameters": c.parameters / 1e6,
-        "size": c.megabytes,
-        "year": YEARS[c.family],
-    }[axis]
-
-
-def _chart(rows: tuple[Candidate, ...], axis: str) -> str:
-    """Top-1 by one of four axes; a disc's area is the number of parameters."""
-    values = [_value(c, axis) for c in rows]
-    year = axis == "year"
-    low, high = (2011, 2023) if year else (min(values) * 0.8, max(values) * 1.35)
-    d = Drawing(
-        f"timeline-{axis}",
-        width=680,
-        height=490,
-        title=f"Top-1 accuracy by {axis if axis != 'macs' else 'MACs'}",
-        description="A disc for each published file of weights; its area is the number of "
-        "parameters. "
-        + "; ".join(f"{_full(c)} {c.published}: {v:,g}, {c.top1:.1f} %" for c, v in
-                    zip(rows, values, strict=True))
-        + ".",
-    )  # fmt: skip
-    box = (44.0, 36.0, 668.0, 410.0)
-    axes = Axes(d, box, (low, high), (54, 88), (AXES[axis], "% top-1 on ImageNet"),
-                logarithmic=not year, grouped=not year)  # fmt: skip
-    for each in sorted({YEARS[c.family] for c in rows}) if year else ():
-        d.line(axes.x(each), 410, axes.x(each), 415, stroke="muted")
-        if each % 5:  # the axis has the others
-            d.text(axes.x(each), 430, str(each), size=12, anchor="middle", fill="muted")
-    for line in _lines(rows):
-        if not year:
-            kind, dash = SERIES[line[0].family]
-            for a, b in pairwise(line):
-                d.line(axes.x(_value(a, axis)), axes.y(a.top1), axes.x(_value(b, axis)),
-                       axes.y(b.top1), stroke=kind, dash=dash)  # fmt: skip
-    taken: list[Box] = []
-    places = [(axes.x(v), axes.y(c.top1)) for c, v in zip(rows, values, strict=True)]
-    for c, (x, y) in zip(rows, places, strict=True):
-        radius = _radius(c)
-        taken.append((x - radius, y - radius, x + radius, y + radius))
-    order = sorted(range(len(rows)), key=lambda i: -rows[i].parameters)
-    for i in order:
-        c, (x, y) = rows[i], places[i]
-        kind = SERIES[c.family][0]
-        attributes = {"class_": "ll-disc", "data_row": f"{c.name}/{c.weights}",
-                      "data_family": c.family, "data_year": str(YEARS[c.family])}  # fmt: skip
-        with d.group(**attributes):
-            d.tip(f"{_full(c)}, {c.published}: {c.top1:.2f} % top-1, {c.gmacs:.2f} G MACs, "
-                  f"{c.parameters / 1e6:.1f} M parameters, {c.megabytes:.1f} MiB")  # fmt: skip
-            d.circle(x, y, _radius(c), fill=f"{kind}-soft", stroke=kind)
-    if not year:  # the discs of one year stand in one column: the table names them
-        for i in sorted(order, key=lambda i: places[i][0]):
-            c, (x, y) = rows[i], places[i]
-            attributes = {"class_": "ll-label", "data_row": f"{c.name}/{c.weights}"}
-            width = len(_short(c)) * LETTER
-            shift = max(0.0, _radius(c) - 8)
-            spot = free(x, y, width, shift, box, taken)
-            if spot:
-                with d.group(**attributes):
-                    d.text(*spot, _short(c), size=11.5)
-    _legend(d)
-    return d.svg()
-
-
-def free(
-    x: float, y: float, width: float, shift: float, box: Box, taken: list[Box]
-) -> tuple[float, float] | None:
-    """A free place beside a disc, or none: then the pointer and the table say what it is."""
-    tries = [(x + 9 + shift, y + 4), (x - 9 - shift - width, y + 4)]
-    tries += [(x - width / 2, y - 9 - shift), (x - width / 2, y + 19 + shift)]
-    for left, base in tries:
-        spot = (left - 1, base - 10, left + width + 1, base + 2)
-        inside = spot[0] > box[0] and spot[2] < box[2] and spot[1] > box[1] - 8
-        if inside and all(
-            spot[2] < t[0] or t[2] < spot[0] or spot[3] < t[1] or t[3] < spot[1] for t in taken
-        ):
-            taken.append(spot)
-            return left, base
-    return None
-
-
-def _radius(c: Candidate) -> float:
-    return max(3.5, 19 * sqrt(c.parameters / 197.8e6))
-
-
-def _lines(rows: tuple[Candidate, ...]) -> list[list[Candidate]]:
-    """Sizes of one family, trained alike."""
-    found: dict[tuple[str, bool, bool], list[Candidate]] = {}
-    for c in rows:
-        if c.family in ("vgg", "resnet", "efficientnet", "convnext"):
-            second = c.family == "resnet" and c.published.endswith("V2")
-            older = c.family == "efficientnet" and c.weights == "imagenet-v1"
-            if not older:
-                found.setdefault((c.family, c.name.endswith("_bn"), second), []).append(c)
-    return [sorted(line, key=lambda c: c.parameters) for line in found.values()]
-
-
-def _legend(d: Drawing) -> None:
-    x = 30.0
-    for family, (kind, dash) in SERIES.items():
-        d.circle(x + 6, 474, 5, fill=f"{kind}-soft", stroke=kind)
-        if dash or family == "resnet":
-            d.line(x + 12, 474, x + 26, 474, stroke=kind, dash=dash)
-        d.text(x + (30 if dash or family == "resnet" else 15), 478, NAMES[family], size=12)
-        x += len(NAMES[family]) * LETTER + (54 if dash or family == "resnet" else 34)
-
-
 def _points(rows: tuple[Candidate, ...]) -> str:
     """The chart as a table."""
     head = ("Network", "Weights", "Year", "Side", "Top-1, %", "MACs, G", "Parameters, M",
@@ -384,7 +233,7 @@ def _points(rows: tuple[Candidate, ...]) -> str:
     lines = []
     for c in rows:
         cells: tuple[tuple[float | str, str], ...] = (
-            (_full(c), _full(c)),
+            (full(c), full(c)),
             (c.published, f"<code>{c.published}</code>"),
             (YEARS[c.family], str(YEARS[c.family])),
             (c.side, str(c.side)),
@@ -396,7 +245,7 @@ def _points(rows: tuple[Candidate, ...]) -> str:
         attributes = {
             "data-row": f"{c.name}/{c.weights}",
             "data-family": c.family,
-            **{f"data-{axis}": f"{_value(c, axis):g}" for axis in AXES},
+            **{f"data-{axis}": f"{value(c, axis):g}" for axis in AXES},
         }
         lines.append(table_row(cells, attributes, NUMBERS[1]))
     return table("ll-points", "torchvision’s published weights", head, lines,
@@ -431,42 +280,3 @@ def _controls() -> str:
         "",
     )
     return "\n".join(lines)
-
-
-def table_row(
-    cells: tuple[tuple[float | str, str], ...],
-    attributes: dict[str, str],
-    numbers: tuple[int, ...],
-) -> str:
-    """A row of HTML: of each cell what it is sorted by and what is shown; then attributes."""
-    told = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
-    inner = "".join(
-        f'<td data-value="{escape(str(value))}"{" data-number" if index in numbers else ""}>'
-        f"{text}</td>"
-        for index, (value, text) in enumerate(cells)
-    )
-    return f"<tr{told}>{inner}</tr>"
-
-
-def table(
-    name: str, caption: str, head: tuple[str, ...], rows: list[str], numbers: tuple[int, ...]
-) -> str:
-    """HTML, since Markdown has no place for the ``data-`` attributes."""
-    cells = "".join(
-        f'<th scope="col"{" data-number" if index in numbers else ""}>{words}</th>'
-        for index, words in enumerate(head)
-    )
-    return "\n".join(
-        (
-            f'<div class="ll-data" id="{name}" role="region" aria-label="{caption}" tabindex="0">',
-            "<table>",
-            f"<caption>{caption}</caption>",
-            f"<thead><tr>{cells}</tr></thead>",
-            "<tbody>",
-            *rows,
-            "</tbody>",
-            "</table>",
-            "</div>",
-            "",
-        )
-    )
