@@ -158,7 +158,7 @@ def _stack() -> str:
         d.text(centre, 20, words, anchor="middle", weight=700, fill="conv")
         d.text(centre, 40, f"sees {side} × {side}", anchor="middle", size=12.5, fill="muted")
         most = max(max(row) for row in ways)
-        d.picture(x, top, cell, [[0.75 * v / most for v in row] for row in ways], ink="conv",
+        d.picture(x, top, cell, [[0.5 * v / most for v in row] for row in ways], ink="conv",
                   frame="none")  # fmt: skip
         for line in range(8):
             d.line(x, top + line * cell, x + 7 * cell, top + line * cell)
@@ -168,11 +168,9 @@ def _stack() -> str:
         for row in range(7):
             for column in range(7):
                 if ways[row][column]:
-                    # On the darkest cells paper-coloured digits are the legible ones.
-                    dark = ways[row][column] > 0.62 * most
                     d.text(x + (column + 0.5) * cell, top + (row + 0.5) * cell + 4.5,
                            f"{ways[row][column]:.0f}", anchor="middle", size=12,
-                           fill="paper" if dark else "ink")  # fmt: skip
+                           fill="ink")  # fmt: skip
         bottom = top + 7 * cell
         d.text(centre, bottom + 24, f"{9 * count} · C · C weights", anchor="middle")
         d.text(centre, bottom + 44, f"one {side}×{side} has {side * side} · C · C",
