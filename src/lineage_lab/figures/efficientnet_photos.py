@@ -76,7 +76,7 @@ def _filters(model: EfficientNet) -> str:
     """The 32 filters of 3 × 3 pixels, in colour."""
     weights = next(model.stem.parameters()).detach()
     order = weights.flatten(1).norm(dim=1).argsort(descending=True)
-    cell, across = 16, 16
+    cell, across = 13, 16
     step = 3 * cell + 8
     d = Drawing(
         "efficientnet-filters",

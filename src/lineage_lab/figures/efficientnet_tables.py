@@ -16,8 +16,8 @@ from lineage_lab.quizzes.efficientnet import anatomy as anatomy_of
 __all__ = ["counted", "tables"]
 
 TIMES = Path(__file__).parents[3] / "docs" / "results" / "models.json"
-TIMED = {"vgg16": "VGG-16", "resnet50": "ResNet-50", "efficientnet_b0": "B0",
-         "convnext_tiny": "ConvNeXt-T"}  # fmt: skip
+TIMED = {"vgg16": "VGG\u201116", "resnet50": "ResNet\u201150", "efficientnet_b0": "B0",
+         "convnext_tiny": "ConvNeXt\u2011T"}  # fmt: skip
 
 
 def tables(b0: Anatomy) -> dict[str, str]:

@@ -36,7 +36,6 @@ __all__ = ["LITE", "VARIANTS", "EfficientNet", "Form", "MBConv", "SameConv2d", "
 
 # Table 1, stages 2 to 8. (The table gives each stage's input resolution: the stride of a
 # stage is read from the change to the next row.)
-# --8<-- [start:stages]
 STAGES: tuple[Stage, ...] = (
     Stage(1, 3, 1, 16, 1),
     Stage(6, 3, 2, 24, 2),
@@ -46,7 +45,6 @@ STAGES: tuple[Stage, ...] = (
     Stage(6, 5, 2, 192, 4),
     Stage(6, 3, 1, 320, 1),
 )
-# --8<-- [end:stages]
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,6 @@ def conv_norm(
 class SqueezeExcitation(nn.Module):
     """A gate for each channel, from the mean of every channel over the whole map."""
 
-    # --8<-- [start:squeeze]
     def __init__(self, channels: int, *, squeezed: int) -> None:
         super().__init__()
         self.squeeze = nn.AdaptiveAvgPool2d(1)
@@ -128,8 +127,6 @@ class SqueezeExcitation(nn.Module):
         """``[batch, channels, height, width]``, in and out."""
         gate: Tensor = self.expand(self.act(self.reduce(self.squeeze(x)))).sigmoid()
         return gate * x
-
-    # --8<-- [end:squeeze]
 
 
 class MBConv(nn.Module):
