@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lineage_lab.anatomy import Anatomy, Layer
 from lineage_lab.figures.chapter import fact_table, quiz
 from lineage_lab.figures.convnext_blocks import blocks
-from lineage_lab.figures.convnext_charts import batches, fields, kernels, rates, scales
+from lineage_lab.figures.convnext_charts import fields, kernels, rates, scales
 from lineage_lab.figures.style import Drawing
 from lineage_lab.ledger import facts
 from lineage_lab.models.convnext import VARIANTS, ConvNeXt
@@ -48,7 +48,6 @@ def draw() -> dict[str, str]:
         "cost.svg": _cost(),
         "kernels.svg": kernels(),
         "rates.svg": rates(),
-        "batches.svg": batches(),
         "scales.md": scales(),
         "road.md": _road_table(),
         "variants.md": _variants(),
@@ -83,7 +82,7 @@ def _road() -> str:
 
     bottom = top + row * len(steps) - 8
     d.text(left, 18, "top-1 accuracy, %", size=12, weight=650)
-    d.text(left, 34, "as printed, mean of three seeds", size=11.5, fill="muted")
+    d.text(left, 34, "as printed in Table 10", size=11.5, fill="muted")
     d.text(556, 18, "multiply-adds", size=12, weight=650)
     d.text(556, 34, "ours, 10⁹", size=11.5, fill="muted")
     d.text(752, 18, "sees", size=12, weight=650, anchor="end")
@@ -286,7 +285,7 @@ def _cost() -> str:
         )
         + ".",
     )  # fmt: skip
-    left, unit = 190.0, 98.0
+    left, unit = 190.0, 94.0
     for index, (part, kind) in enumerate(zip(parts, kinds, strict=True)):
         d.rect(left + 150 * index, 8, 12, 12, fill=kind)
         d.text(left + 150 * index + 18, 19, part, size=12)

@@ -1,6 +1,7 @@
 """The ConvNeXt chapter's charts: fields over a photograph, and the recorded experiments."""
 
 from collections.abc import Mapping
+from math import log10
 from statistics import mean, stdev
 from typing import Any
 
@@ -8,11 +9,11 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from lineage_lab.anatomy import Anatomy
-from lineage_lab.figures.charts import COLOURS, Axes, polyline
+from lineage_lab.figures.charts import COLOURS, Axes, Box, polyline
 from lineage_lab.figures.convnext_runs import recorded
 from lineage_lab.figures.style import Drawing
 
-__all__ = ["batches", "fields", "kernels", "rates", "scales"]
+__all__ = ["fields", "kernels", "rates", "scales"]
 
 
 def _results(name: str) -> dict[str, dict[str, Any]]:
@@ -113,59 +114,47 @@ def rates() -> str:
         ),
     )
     for index, (name, title) in enumerate(zip(names, titles, strict=True)):
-        left = 52.0 + 244 * index
-        words = ("learning rate", "accuracy, %" if index == 0 else "")
-        axes = Axes(d, (left, 52, left + 196, 244), (0.0007, 0.45), (0, 100), words,
-                    logarithmic=True)  # fmt: skip
-        d.text(left + 98, 18, title, anchor="middle", weight=650)
+        frame = (52.0 + 244 * index, 52.0, 248.0 + 244 * index, 244.0)
+        _rate_axes(d, frame)
+        d.text(frame[0] + 98, 18, title, anchor="middle", weight=650)
         for series, optimizer in enumerate(("SGD", "AdamW")):
-            points = [
-                (axes.x(float(row.split(", ")[1])), axes.y(100 * found["mean"]),
-                 100 * found["deviation"])
+            points = sorted(
+                (
+                    _rate_x(float(row.split(", ")[1]), frame),
+                    244 - 192 * found["mean"],
+                    192 * found["deviation"],
+                )
                 for row, found in _results(f"rates, {name}").items()
                 if row.startswith(optimizer)
-            ]  # fmt: skip
+            )
             polyline(d, [(x, y) for x, y, _ in points], series)
-            for x, y, deviation in points:
-                reach = deviation * (244 - 52) / 100
+            for x, y, reach in points:
                 d.line(x, max(52, y - reach), x, min(244, y + reach), stroke=COLOURS[series])
                 d.circle(x, y, 3.4, fill=COLOURS[series])
-    for series, (optimizer, x) in enumerate((("SGD, momentum 0.9", 470.0), ("AdamW", 640.0))):
+    for series, (optimizer, x) in enumerate((("SGD, momentum 0.9", 56.0), ("AdamW", 226.0))):
         d.circle(x, 292, 4, fill=COLOURS[series])
         d.text(x + 9, 296, optimizer, size=12)
+    d.text(8, 40, "accuracy, %", size=12, fill="muted")
+    d.text(736, 296, "learning rate", size=12, anchor="end", fill="muted")
     return d.svg()
 
 
-def batches() -> str:
-    """Batch norm and layer norm at small batches."""
-    rows = _results("batches")
-    d = Drawing(
-        "convnext-batches",
-        width=560,
-        height=300,
-        title="Accuracy against the size of the batch",
-        description="One pass over the digits, five seeds each: "
-        + "; ".join(
-            f"{row} images: {100 * found['mean']:.1f} ± {100 * found['deviation']:.1f} %"
-            for row, found in rows.items()
-        )
-        + ".",
-    )
-    axes = Axes(d, (64, 40, 540, 246), (1.5, 45), (60, 100), ("images in a batch", "accuracy, %"),
-                logarithmic=True)  # fmt: skip
-    for series, name in enumerate(("layer norm", "batch norm")):
-        points = [
-            (axes.x(int(row.split(", ")[1])), axes.y(100 * found["mean"]), found)
-            for row, found in rows.items()
-            if row.startswith(name)
-        ]
-        polyline(d, [(x, y) for x, y, _ in points], series)
-        for x, y, found in points:
-            d.circle(x, y, 4, fill=COLOURS[series])
-            for accuracy in found["accuracies"]:
-                d.circle(x, axes.y(100 * accuracy), 2.4, fill=COLOURS[series])
-        d.text(300, 180 + 20 * series, name, size=12, fill=COLOURS[series], weight=650)
-    return d.svg()
+def _rate_x(rate: float, frame: Box) -> float:
+    """Where a learning rate stands: a decade takes 72 units."""
+    return frame[0] + 10 + 72 * (log10(rate) + 3)
+
+
+def _rate_axes(d: Drawing, frame: Box) -> None:
+    left, _, right, bottom = frame
+    for share in range(0, 101, 25):
+        y = bottom - 1.92 * share
+        d.line(left, y, right, y, dash="2 4")
+        d.text(left - 7, y + 4, str(share), size=11.5, anchor="end", fill="muted")
+    d.line(left, bottom, right, bottom, stroke="muted")
+    for rate in (0.001, 0.01, 0.1):
+        x = _rate_x(rate, frame)
+        d.line(x, bottom, x, bottom + 5, stroke="muted")
+        d.text(x, bottom + 20, f"{rate:g}", size=11.5, anchor="middle", fill="muted")
 
 
 def scales() -> str:
@@ -174,8 +163,9 @@ def scales() -> str:
         "| optimizer | rate | mean size of the layer scale | accuracy | with its blocks asleep |",
         "| --- | --: | --: | --: | --: |",
     ]
-    for row, found in _results("rates, ConvNeXt").items():
-        optimizer, rate = row.split(", ")
+    results = _results("rates, ConvNeXt")
+    for row in sorted(results, key=lambda row: (row[:3] != "SGD", float(row.split(", ")[1]))):
+        found, (optimizer, rate) = results[row], row.split(", ")
         lost = found.get("layer_scale") == "nan"
         scale = "lost: not a number" if lost else found["layer_scale"]
         lines.append(

@@ -95,7 +95,7 @@ def train(
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Share of the digits that the network names rightly."""
     with torch.no_grad():
-        answers = model.eval()(in_colour(images)).argmax(dim=1)
+        answers: Tensor = model.eval()(in_colour(images)).argmax(dim=1)
     return (answers == labels).float().mean().item()
 
 
@@ -131,7 +131,6 @@ def on_the_road(key: str, *, width: int = 8) -> SteppedNet:
 KERNELS = (1, 3, 5, 7, 9, 11)
 SGD_RATES = (0.01, 0.03, 0.1, 0.3)
 ADAMW_RATES = (0.001, 0.003, 0.01, 0.03)
-BATCHES = (2, 8, 32)
 SEEDS = range(5)
 RUNG = replace(CONVNEXT, lr=1e-2)  # the rate of the kernel experiment, chosen on one seed
 NETS: dict[str, Callable[[], nn.Module]] = {
@@ -149,16 +148,6 @@ def plan() -> dict[str, dict[str, Callable[[int], tuple[nn.Module, float]]]]:
                 lambda: small_convnext(kernel=kernel), RUNG, seed=seed, passes=2, batch=64
             )
             for kernel in KERNELS
-        },
-        "batches": {
-            f"{name}, {size}": lambda seed, name=name, size=size: train(  # type: ignore[misc]
-                NETS[name],
-                replace(CONVNEXT, lr=CONVNEXT.lr * (size / 32) ** 0.5),
-                seed=seed,
-                batch=size,
-            )
-            for name in ("batch norm", "layer norm")
-            for size in BATCHES
         },
     }
     for name, build in NETS.items():
