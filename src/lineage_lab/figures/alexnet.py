@@ -202,19 +202,18 @@ def _layers(paper: Anatomy, tower: Anatomy) -> str:
     """The paper's eight layers beside torchvision's."""
     other = weighted(tower)
     lines = [
-        "| layer | output | weights | MACs, M | sees | torchvision’s output | weights | MACs, M |",
-        "| --- | --- | --: | --: | --: | --- | --: | --: |",
+        "| layer | output | weights | MACs, M | sees | torchvision’s: maps | weights | MACs, M |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: |",
     ]
     for name, layer in weighted(paper).items():
         theirs = other[name]
-        field = f"{layer.receptive_field}" if layer.receptive_field else "all"
         cells = (
-            name,
+            name.replace(" ", "\u00a0"),
             "×".join(map(str, layer.output_shape)),
             f"{layer.parameters:,}",
             f"{layer.macs / 1e6:.1f}",
-            field,
-            "×".join(map(str, theirs.output_shape)),
+            f"{layer.receptive_field}" if layer.receptive_field else "all",
+            f"{theirs.output_shape[0]}",
             f"{theirs.parameters:,}",
             f"{theirs.macs / 1e6:.1f}",
         )
@@ -228,16 +227,18 @@ def _layers(paper: Anatomy, tower: Anatomy) -> str:
 
 def _forms() -> str:
     """The three forms, side by side."""
-    lines = [
-        "| form | name here | input | groups | normalised | parameters | million MACs | field |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: |",
-    ]
-    for words, (name, config) in FORMS.items():
-        found = anatomy(config)
-        lines.append(
-            f"| {words} | `{name}` | {config.resolution} | "
-            f"{max(row.groups for row in config.layers)} | "
-            f"{sum(row.normalised for row in config.layers)} layers | {found.parameters:,} | "
-            f"{found.macs / 1e6:,.1f} | {found.receptive_field} |"
-        )
-    return "\n".join((*lines, ""))
+    found = {name: anatomy(config) for name, config in FORMS.values()}
+    configs = [config for _, config in FORMS.values()]
+    rows: dict[str, list[str]] = {
+        "name here": [f"`{name}`" for name in found],
+        "input, pixels": [f"{c.resolution}" for c in configs],
+        "groups": [f"{max(row.groups for row in c.layers)}" for c in configs],
+        "layers normalised": [f"{sum(row.normalised for row in c.layers)}" for c in configs],
+        "parameters": [f"{a.parameters:,}" for a in found.values()],
+        "MACs, million": [f"{a.macs / 1e6:,.1f}" for a in found.values()],
+        "units of all layers": [f"{a.activations:,}" for a in found.values()],
+        "receptive field": [f"{a.receptive_field}" for a in found.values()],
+    }
+    head = f"| | {' | '.join(FORMS)} |"
+    lines = (f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())
+    return "\n".join((head, "| --- | --: | --: | --: |", *lines, ""))

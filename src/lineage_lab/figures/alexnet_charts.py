@@ -199,11 +199,11 @@ def _steps_table(found: Mapping[str, Any]) -> str:
         for name in ACTIVATIONS:
             runs = found["steps"][f"{name} {lr}"]
             done = [s for s in runs if s is not None]
-            centre = _words(_median(found, name, lr), limit)
+            centre = _words(_median(found, name, lr), limit).replace("more than", "over")
             if not done:
-                cells.append(f"more than {limit}")
+                cells.append(f"over {limit}")
             elif len(done) < len(runs):
-                cells.append(f"{centre} ({min(done)} to more than {limit})")
+                cells.append(f"{centre} ({min(done)} to over {limit})")
             else:
                 cells.append(f"{centre} ({min(done)} to {max(done)})")
         lines.append(f"| {lr} | " + " | ".join(cells) + " |")
