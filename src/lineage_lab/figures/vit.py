@@ -108,12 +108,9 @@ def _parts(anatomy: Anatomy, larger: Anatomy) -> str:
 def _weights() -> str:
     """The published weights of ViT-B/16, each file once, with its licence."""
     entries = {e.filename: e for e in reversed(WEIGHTS) if e.model.startswith("vit_b_16")}
-    lines = [
-        "| network | `weights=` | side | top-1 on ImageNet | licence |",
-        "| --- | --- | --: | --: | --- |",
-    ]
+    lines = ["| weights | side | top-1 on ImageNet | licence |", "| --- | --: | --: | --- |"]
     lines += [
-        f"| `{e.model}` | `{e.name}` | {e.crop} | {e.top1:.3f} % | {e.licence} |"
+        f"| {e.name} | {e.crop} | {e.top1:.3f} % | {e.licence} |"
         for e in reversed(entries.values())
     ]
     return "\n".join((*lines, ""))

@@ -104,9 +104,9 @@ def _shuffled(seeing: ViT, blind: ViT) -> str:
 
 
 def _weights(model: ViT, images: Tensor) -> Tensor:
-    """What the class token gathers from each patch in the last block: [digits, heads, patches]."""
+    """What the class token gathers from each patch in the first block: [digits, heads, patches]."""
     seen: list[Tensor] = []
-    attention = model.blocks[-1].attention
+    attention = model.blocks[0].attention
     hook = attention.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.no_grad():
         model(_three(images))
@@ -119,7 +119,7 @@ def _weights(model: ViT, images: Tensor) -> Tensor:
 
 
 def _attention(model: ViT) -> str:
-    """Digits, and where the class token of the last block looks in each head."""
+    """Digits, and where the class token of the first block looks in each head."""
     wanted = (0, 1, 4, 7, 8)
     _, (images, labels) = split_digits(seed=0)
     right = _right(model, images, labels)
@@ -134,7 +134,7 @@ def _attention(model: ViT) -> str:
         height=34 + (size + 14) * (heads + 1),
         title="Where the class token looks",
         description=f"Handwritten digits, and below each one map for each of the {heads} heads of "
-        "the last block: the darker a patch, the more the class token gathers from it. "
+        "the first block: the darker a patch, the more the class token gathers from it. "
         + " ".join(
             f"For the {label}, the heads give their darkest patch "
             + ", ".join(f"{w.max():.0%}" for w in weights[i])

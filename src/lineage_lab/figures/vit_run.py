@@ -43,7 +43,6 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], float]] = {
 CELLS = (
     *((name, digits, "in order") for digits in DIGITS for name in NETWORKS),
     *((name, 4000, order) for name in NETWORKS for order in ("patches", "pixels")),
-    *((name, 2000, "in order") for name in NETWORKS),
 )
 
 

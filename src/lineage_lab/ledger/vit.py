@@ -32,6 +32,6 @@ FACTS = (
          shown=False),
     Fact("SWAG", 2022, "arXiv:2201.08371", shown=False),
     Fact("Digits of this site's experiments", "4,000 and 1,000", "lineage_lab.data", shown=False),
-    Fact("Digits of the long experiment", "500, 1,000, 2,000 and 4,000", "docs/results/vit.json",
+    Fact("Digits of the long experiment", "500, 1,000 and 4,000", "docs/results/vit.json",
          shown=False),
 )  # fmt: skip
