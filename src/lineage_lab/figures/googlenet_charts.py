@@ -184,9 +184,10 @@ def _scales(rows: dict[str, dict[str, Any]]) -> str:
             for value in values:
                 d.circle(x + 9, level(value), 2.2, fill=COLOURS[series])
             d.circle(x, level(centre), 5, fill=COLOURS[series])
-    for series, name in enumerate(rows):
-        d.circle(left + 6 + 150 * series, 376, 5, fill=COLOURS[series])
-        d.text(left + 18 + 150 * series, 380, name, size=12)
+    for series, (name, row) in enumerate(rows.items()):
+        place = left - 40 + 218 * series
+        d.circle(place + 6, 376, 5, fill=COLOURS[series])
+        d.text(place + 18, 380, f"{name}: {_percent(row['mixed'])} %", size=12)
     return d.svg()
 
 
