@@ -145,7 +145,7 @@ def _variants() -> str:
         )
     )
     lines = [
-        "| | channels | blocks | parameters | printed | 10⁹ multiply-adds | printed | top-1 |",
+        "| | channels | blocks | parameters | printed | MACs, 10⁹ | printed | top-1 |",
         "| --- | --- | --- | --: | --: | --: | --: | --: |",
     ]
     for name, config in VARIANTS.items():
@@ -156,7 +156,7 @@ def _variants() -> str:
             if row.model == name and row.source.endswith("Table 1")
         }
         cells = (
-            f"`{name}`",
+            f"**{name.removeprefix('convnext_')[0].upper()}**",
             ", ".join(map(str, config.channels)),
             ", ".join(map(str, config.blocks)),
             f"{parameters:,}",
