@@ -202,8 +202,8 @@ def _layers(paper: Anatomy, tower: Anatomy) -> str:
     """The paper's eight layers beside torchvision's."""
     other = weighted(tower)
     lines = [
-        "| layer | output | weights | MACs, M | sees | torchvision’s: maps | weights | MACs, M |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: |",
+        "| layer | output | weights | MACs, M | torchvision’s | weights | MACs, M |",
+        "| --- | --- | --: | --: | --: | --: | --: |",
     ]
     for name, layer in weighted(paper).items():
         theirs = other[name]
@@ -212,15 +212,14 @@ def _layers(paper: Anatomy, tower: Anatomy) -> str:
             "×".join(map(str, layer.output_shape)),
             f"{layer.parameters:,}",
             f"{layer.macs / 1e6:.1f}",
-            f"{layer.receptive_field}" if layer.receptive_field else "all",
-            f"{theirs.output_shape[0]}",
+            f"{theirs.output_shape[0]} {'maps' if theirs.receptive_field else 'units'}",
             f"{theirs.parameters:,}",
             f"{theirs.macs / 1e6:.1f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines.append(
         f"| **all** | | **{paper.parameters:,}** | **{paper.macs / 1e6:.1f}** | "
-        f"**{paper.receptive_field}** | | **{tower.parameters:,}** | **{tower.macs / 1e6:.1f}** |"
+        f"| **{tower.parameters:,}** | **{tower.macs / 1e6:.1f}** |"
     )
     return "\n".join((*lines, ""))
 
