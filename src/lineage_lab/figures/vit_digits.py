@@ -18,8 +18,8 @@ CELLS = SIDE // PATCH
 
 def pictures() -> dict[str, str]:
     """Both pictures, from one network with positions and one without, trained with seed 0."""
-    seeing = train_digits(small_vit, lr=0.02, prepare=_three).model
-    blind = train_digits(_blind, lr=0.02, prepare=_three).model
+    seeing = train_digits(small_vit, lr=0.02, epochs=3, prepare=_three).model
+    blind = train_digits(_blind, lr=0.02, epochs=3, prepare=_three).model
     assert isinstance(seeing, ViT)
     assert isinstance(blind, ViT)
     return {"shuffled.svg": _shuffled(seeing, blind), "attention.svg": _attention(seeing)}
