@@ -34,7 +34,8 @@ def small_vit() -> ViT:
     return ViT(num_classes=10, config=SMALL, resolution=SIDE)
 
 
-# Network -> how it is built and its learning rate, chosen with seed 0 among 0.02, 0.05, 0.1.
+# Network -> how it is built and its learning rate: ViT's the best of 0.02, 0.05, 0.1 and 0.2 in
+# 500 steps of seed 0, LeNet-5's that of its chapter.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], float]] = {
     "ViT": (small_vit, 0.02),
     "LeNet-5": (LeNet5Modern, 0.05),
