@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 import lineage_lab
 from lineage_lab import create_model, list_models
@@ -13,7 +14,8 @@ from lineage_lab.registry import entry
 def test_every_name_builds_its_network_with_as_many_classes_as_asked() -> None:
     for name in list_models():
         row = entry(name)
-        head = create_model(name, num_classes=3).eval()
+        with torch.device("meta"):
+            head = create_model(name, num_classes=3).eval()
         assert row.name == name
         assert sum(p.numel() for p in head.parameters()) > 0
 

@@ -29,11 +29,21 @@ def anatomy(name: str, side: int | None = None) -> Anatomy:
     return describe(empty(name), (channels, side or own, side or own))
 
 
+def counted(name: str, side: int) -> float:
+    """Multiply-adds at a side, by PyTorch's counter: quicker than `describe`."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        empty(name)(torch.empty(1, 3, side, side, device="meta"))
+    return counter.get_total_flops() / 2
+
+
 def rounded(number: float, like: str) -> str:
     return f"{number:.{len(like.partition('.')[2])}f}"
 
 
-@pytest.mark.parametrize("name", [n for n in list_models() if n != "lenet5"])
+# LeNet-5 is held to its connections. 1202 layers are 110 of them and more, and take half a minute.
+@pytest.mark.parametrize(
+    "name", [n for n in list_models() if n not in ("lenet5", "resnet1202_cifar")]
+)
 def test_two_macs_make_the_flops_that_pytorchs_counter_finds(name: str) -> None:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         empty(name)(torch.empty(1, *entry(name).input_size, device="meta"))
@@ -51,7 +61,10 @@ def test_lenet5_is_held_to_the_papers_connections() -> None:
 
 @pytest.mark.parametrize("row", PRINTED, ids=lambda row: f"{row.model}-{row.quantity}")
 def test_what_the_paper_prints_is_what_the_network_has_or_the_ledger_says_why(row: Printed) -> None:
-    found = getattr(anatomy(row.model, row.side), row.quantity) / row.unit
+    if row.quantity == "parameters":
+        found = sum(p.numel() for p in empty(row.model).parameters()) / row.unit
+    else:
+        found = getattr(anatomy(row.model, row.side), row.quantity) / row.unit
     same = rounded(found, row.value) == row.value
     assert same == (not row.cause), f"{found} beside the printed {row.value}"
     if row.cause:
@@ -86,10 +99,10 @@ def test_efficientnet_b4_b5_and_b7_print_less_than_their_convolutions_cost() -> 
     sides = {4: (361, 368), 7: (581, 592)}
     for number, (smallest, largest) in sides.items():
         row = EFFICIENTNETS[number]
-        fits = [rounded(anatomy(row.model, side).macs / 1e9, row.value) == row.value
+        fits = [rounded(counted(row.model, side) / 1e9, row.value) == row.value
                 for side in (smallest - 1, smallest, largest, largest + 1)]  # fmt: skip
         assert fits == [False, True, True, False]
-    jump = [f"{anatomy('efficientnet_b5', side).macs / 1e9:.2f}" for side in (448, 449)]
+    jump = [f"{counted('efficientnet_b5', side) / 1e9:.2f}" for side in (448, 449)]
     assert jump == ["9.40", "10.23"]  # and more pixels never cost less: 9.9 lies between
 
 

@@ -111,7 +111,8 @@ def dense_sevens(answer: Any) -> str:
         raise Wrong(f"Change the kernel alone. Here {', '.join(changed)} differ from ResNet-50.")
     with torch.device("meta"):
         small, large = (describe(SteppedNet(step=s)).macs for s in (start, answer))
-    return f"From {small / 1e9:.2f} to {large / 1e9:.2f} billion multiply-adds: dense windows are dear."
+    costs = f"From {small / 1e9:.2f} to {large / 1e9:.2f} billion multiply-adds"
+    return f"{costs}: dense windows are dear."
 
 
 CHECKS = {

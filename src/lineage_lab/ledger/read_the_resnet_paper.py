@@ -17,6 +17,7 @@ FACTS = (
     Fact("Multiply-adds of VGG-19, as printed", "19.6 billion", "section 3.3 and Fig. 3"),
     Fact("Depth of the plain networks of Fig. 1", "20 and 56", "Fig. 1", shown=False),
     Fact("Crops at a test", "10", "section 3.4", shown=False),
+    Fact("The authors' next paper", 2016, "arXiv:1603.05027", shown=False),
     Fact("Training images of CIFAR-10", "50,000", "section 4.2", shown=False),
     Fact("Layers of the networks for CIFAR-10", "6n + 2", "section 4.2", shown=False),
     Fact("Detection on COCO, mAP", "21.2 % to 27.2 %: 28 % relative", "Table 8", shown=False),

@@ -7,6 +7,7 @@ Neighbours: `lineage_lab.figures.chapter` writes a quiz into its page; `lineage_
 """
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 
 __all__ = ["Choice", "Question", "questions"]
@@ -52,6 +53,7 @@ class Question:
             raise ValueError(f"{self.text!r}: each answer says why it is right or wrong")
 
 
+@cache
 def questions(key: str) -> tuple[Question, ...]:
     """The quiz of one chapter.
 

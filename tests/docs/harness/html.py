@@ -42,7 +42,8 @@ def shown_by_site(html: str) -> list[str]:
     article = soup.find("article") or soup
     blocks = []
     for code in article.select("pre > code, pre:not(:has(> code))"):
-        if code.find_parent(class_="doc") or code.find_parent(class_="linenodiv"):
+        # Bibliographic data that the build writes from a list are no code.
+        if code.find_parent(class_=["doc", "linenodiv", "ll-bibtex"]):
             continue
         blocks.append(plain(code.get_text()))
     return blocks
