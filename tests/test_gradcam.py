@@ -2,6 +2,10 @@
 
 import copy
 import re
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -9,12 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lineage_lab import checkpoint
 from lineage_lab.data import Preprocessing, load, read_image
 from lineage_lab.figures.gradcam import answers
 from lineage_lab.gradcam import heatmap
 from lineage_lab.predict import Predictor
+from lineage_lab.recipe import Recipe
 from lineage_lab.registry import create_model
+from tests.docs.harness import covered_fences
 from tests.test_predict import photographs
+
+ROOT = Path(__file__).parents[1]
 
 
 def as_drawn(evidence: Tensor, size: tuple[int, int]) -> Tensor:
@@ -160,3 +169,27 @@ def test_the_picture_shows_the_surest_right_and_wrong_answers_with_their_words()
         chances = made.model(made.prepare(some.images)).softmax(dim=1)
     sure = chances.max(dim=1).values[chances.argmax(dim=1) == some.labels].max()
     assert f"with {100 * sure:.0f} percent" in told
+
+
+def test_the_command_of_the_page_draws_a_run(tmp_path: Path) -> None:
+    me = "tests/test_gradcam.py::test_the_command_of_the_page_draws_a_run"
+    (fence,) = covered_fences(ROOT / "docs" / "fine-tune.md", me)
+    program, *rest = fence.split()
+    assert program == "python"
+    assert rest[-1] == "elpv"
+    torch.manual_seed(0)
+    checkpoint.save(
+        tmp_path / "run" / "best.ckpt",
+        checkpoint.Checkpoint(
+            model="lenet5_modern",
+            classes=tuple(map(str, range(10))),
+            preprocessing=asdict(Preprocessing(size=32, mean=(0.1,), std=(0.3,), channels=1)),
+            recipe=asdict(Recipe()),
+            state=create_model("lenet5_modern").state_dict(),
+            training=None,
+            metrics={},
+        ),
+    )
+    subprocess.run([sys.executable, *rest[:-1], "digits"], cwd=tmp_path, check=True)
+    drawn = (tmp_path / rest[-2]).read_text(encoding="utf-8")
+    assert "Where lenet5_modern found its evidence on digits" in drawn
