@@ -6,12 +6,12 @@ slow minute of the machine meets all alike. What is printed is the ratio theirs 
 keeps for the backward pass.
 
     python benchmarks/models.py                      # a few rows, on what the machine has
+    python benchmarks/models.py --all --without-timm # every row that torchvision ships
     python benchmarks/models.py resnet50 --rounds 20 --compile --json out.json
 """
 
 import argparse
 import json
-import platform
 import statistics
 import time
 import warnings
@@ -20,14 +20,14 @@ from pathlib import Path
 
 import timm
 import torch
-import torchvision
 import torchvision.models as tvm
 from torch import Tensor, nn
 
-from lineage_lab import create_model
+from lineage_lab import create_model, list_models
 from lineage_lab.blocks import LocalResponseNorm
 from lineage_lab.interchange import to_torchvision
 from lineage_lab.models.lenet import C3_TABLE, DIGIT_CODES, RBFOutput, SparseConv2d
+from lineage_lab.provenance import provenance
 from lineage_lab.registry import entry
 
 ROWS = ("alexnet", "vgg16", "googlenet", "resnet18", "resnet50", "efficientnet_b0",
@@ -95,7 +95,7 @@ def peak(run: Callable[[], object], device: torch.device) -> int:
     return sum(storages.values())
 
 
-def networks(name: str) -> dict[str, nn.Module]:
+def networks(name: str, *, with_timm: bool) -> dict[str, nn.Module]:
     torch.manual_seed(0)
     ours = create_model(name)
     with warnings.catch_warnings():
@@ -103,7 +103,8 @@ def networks(name: str) -> dict[str, nn.Module]:
         theirs = getattr(tvm, name)()
     theirs.load_state_dict(to_torchvision(ours))
     found = {"ours": ours, "torchvision": theirs}
-    if (other := TIMM.get(name, name)) and timm.is_model(other):
+    other = TIMM.get(name, name) if with_timm else None
+    if other and timm.is_model(other):
         found["timm"] = timm.create_model(other)
     return found
 
@@ -112,7 +113,8 @@ def measure(name: str, arguments: argparse.Namespace, device: torch.device) -> d
     side = entry(name).input_size[-1]
     images = torch.randn(arguments.batch, 3, side, side, device=device)
     labels = torch.randint(0, 1000, (arguments.batch,), device=device)
-    models = {k: m.to(device) for k, m in networks(name).items()}
+    found = networks(name, with_timm=not arguments.without_timm)
+    models = {k: m.to(device) for k, m in found.items()}
     report: dict[str, object] = {"model": name, "batch": arguments.batch}
     forms = [("", models)]
     if arguments.compile:
@@ -196,20 +198,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--all", action="store_true", help="every row that torchvision ships")
+    parser.add_argument("--without-timm", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    hardware = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
-    print(f"{hardware or platform.machine()}, torch {torch.__version__}, torchvision "
-          f"{torchvision.__version__}, timm {timm.__version__}; {arguments.rounds} rounds; "
+    here = provenance()
+    print(f"{here['gpu'] if device.type == 'cuda' else here['processor']}, torch {here['torch']}, "
+          f"torchvision {here['torchvision']}, timm {here['timm']}; {arguments.rounds} rounds; "
           "ratio theirs / ours, median (quartiles)")  # fmt: skip
-    rows = [measure(name, arguments, device) for name in arguments.names]
-    small = parts(arguments, device)
-    if arguments.json:
-        record = {"hardware": hardware, "torch": torch.__version__, "timm": timm.__version__,
-                  "torchvision": torchvision.__version__, "rounds": arguments.rounds,
-                  "rows": rows, "parts": small}  # fmt: skip
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    names = arguments.names
+    if arguments.all:
+        names = [name for name in list_models() if name in tvm.list_models(module=tvm)]
+    record = {**here, "rounds": arguments.rounds, "rows": [], "parts": parts(arguments, device)}
+    for name in names:
+        record["rows"].append(measure(name, arguments, device))
+        if arguments.json:
+            arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
