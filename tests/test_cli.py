@@ -91,7 +91,7 @@ def test_finetune_prints_one_row() -> None:
     [
         (("compare", "resnet5", "--data", "elpv"), "did you mean resnet50"),
         (("compare", "lenet5_modern", "--data", "digits"), "it has none"),
-        (("compare", "efficientnet_lite0", "--data", "/nowhere"), "there is no such folder"),
+        (("compare", "efficientnet_lite0", "--data", "/nowhere"), "no folder is called"),
         (("compare", "--data", "elpv"), "Missing argument"),
         (("compare", "lenet5_modern", "--data", "digits", "--json", "."), "is a folder"),
         (("describe", "resnet_50"), "did you mean resnet50"),

@@ -228,9 +228,9 @@ def _verify(file: BufferedReader, path: Path) -> None:
         if MAGIC.startswith(head[: len(MAGIC)]):
             raise ValueError(f"{path} is cut off after {len(head)} bytes. {again}")
         raise ValueError(
-            f"{path} is not a checkpoint of Lineage Lab, or its beginning is damaged: it begins "
-            f"with {head[:16]!r}. Give the file that a run wrote, such as last.ckpt; published "
-            "weights are loaded by create_model(name, weights=...)"
+            f"{path} is not a checkpoint of Lineage Lab, or its beginning is damaged. Give a "
+            "file that a run wrote into its --out folder, such as last.ckpt; published weights are "
+            "loaded by create_model(name, weights=...)"
         )
     version = head[len(MAGIC) :].split(b"\n")[0]
     if version.isdigit() and int(version) != FORMAT:

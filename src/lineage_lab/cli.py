@@ -51,7 +51,8 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         if hasattr(error, "url"):  # WeightsUnavailable
             click.echo(
-                "  To go on without pretrained weights: --random-weights (each row then says so)",
+                "  To go on without pretrained weights: --random-weights "
+                "(it learns from nothing, and the results say so)",
                 err=True,
             )
         sys.exit(2)

@@ -301,8 +301,8 @@ def load(name: str | Path, *, size: int) -> ImageSet:
     folder = Path(name)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"no data set is called {str(name)!r} ({', '.join(DATASETS)}), and there is no such "
-            "folder"
+            f"no data set and no folder is called {str(name)!r}. Give a folder's path, or one of "
+            f"the data sets: {', '.join(DATASETS)}"
         )
     listing, report = folders.scan(folder)
     if report.problems:
@@ -314,7 +314,7 @@ def load(name: str | Path, *, size: int) -> ImageSet:
 
 
 def _all_at_once(folder: Path) -> str:
-    return f'All that is wrong, at once: lineage-lab data check "{folder}"'
+    return f'To list all that is wrong: lineage-lab data check "{folder}"'
 
 
 def _decoded(listing: Listing, size: int) -> ImageSet:

@@ -138,4 +138,9 @@ def _cause(error: Exception) -> str:
         )
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
-    return str(error).rstrip(".") or type(error).__name__
+    words = str(error).rstrip(".") or type(error).__name__
+    if "truncated" in words.lower() or "broken data stream" in words:
+        return f"it is cut short or damaged ({words})"
+    if "MAX_TEXT" in words:
+        return "the text or the colour profile inside it is too large: save it without its metadata"
+    return words

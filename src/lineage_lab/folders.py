@@ -224,7 +224,9 @@ def _classes(
         elif out := _leads_out(path, root):
             problems.append(out)
         elif name in found:
-            what = "has the same name as another class folder, in another Unicode form: rename one"
+            what = (
+                "has the same name as another class folder, in another Unicode form: join the two"
+            )
             problems.append(Problem(path, what))
         elif not name.isprintable():
             what = "is no name that can be printed: rename the class folder"
@@ -270,6 +272,6 @@ def _leads_out(path: Path, root: Path) -> Problem | None:
         return None
     return Problem(
         path,
-        f"is a link that leads out of the data folder, to {shown(path.resolve())}. If it is "
-        "yours, put a copy or a hard link in its place",
+        f"is a link that leads out of the data folder, to {shown(path.resolve())}. Put "
+        "a copy of the file in its place, or remove the link",
     )

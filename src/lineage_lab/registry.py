@@ -210,7 +210,9 @@ def entry(name: str) -> Entry:
     if name in _ENTRIES:
         return _ENTRIES[name]
     near = get_close_matches(name, _ENTRIES, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_ENTRIES)}"
+    hint = f"known: {', '.join(_ENTRIES)}"
+    if near:
+        hint = f"did you mean {' or '.join(near)}? (All: lineage-lab models)"
     raise ValueError(f"no network is called {name!r}: {hint}")
 
 

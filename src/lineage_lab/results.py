@@ -349,7 +349,8 @@ class Comparison:
             result.cells()
         except (ValueError, TypeError, KeyError, AttributeError, LookupError) as error:
             raise ValueError(
-                f"{path} is no comparison that `lineage-lab compare --json` wrote: {error}"
+                f"{path} is no comparison that `lineage-lab compare` wrote, such as "
+                f"comparison.json in its --out folder: {error}"
             ) from error
         return result
 

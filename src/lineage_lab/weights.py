@@ -209,7 +209,7 @@ def locate(entry: WeightsEntry, *, progress: Callable[[int, int], None] | None =
                 download(entry.url, path, entry.sha256, progress=progress)
             except OSError as error:
                 raise WeightsUnavailable(
-                    f"The weights of {entry.model} can't be had.\n"
+                    f"The weights of {entry.model} could not be downloaded: are you offline?\n"
                     f"  tried: {entry.url}\n"
                     f"  which gave: {error}\n"
                     f"  If you have the file ({entry.megabytes:.0f} MiB), put it here: {path}",

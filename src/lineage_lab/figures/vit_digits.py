@@ -9,7 +9,7 @@ from lineage_lab.experiments import train_digits
 from lineage_lab.figures.style import Drawing
 from lineage_lab.figures.vit_run import PATCH, SIDE, small_vit
 from lineage_lab.models.lenet import normalize_ink
-from lineage_lab.models.vit import ViT
+from lineage_lab.models.vit import EncoderBlock, ViT
 
 __all__ = ["pictures"]
 
@@ -37,7 +37,8 @@ def _three(images: Tensor) -> Tensor:
 
 def _right(model: ViT, images: Tensor, labels: Tensor) -> Tensor:
     with torch.no_grad():
-        return model(_three(images)).argmax(dim=1) == labels
+        right: Tensor = model(_three(images)).argmax(dim=1) == labels
+    return right
 
 
 def _fooled(seeing: ViT, blind: ViT) -> tuple[Tensor, int]:
@@ -106,7 +107,9 @@ def _shuffled(seeing: ViT, blind: ViT) -> str:
 def _weights(model: ViT, images: Tensor) -> Tensor:
     """What the class token gathers from each patch in the first block: [digits, heads, patches]."""
     seen: list[Tensor] = []
-    attention = model.blocks[0].attention
+    block = model.blocks[0]
+    assert isinstance(block, EncoderBlock)
+    attention = block.attention
     hook = attention.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.no_grad():
         model(_three(images))
@@ -115,7 +118,8 @@ def _weights(model: ViT, images: Tensor) -> Tensor:
         qkv = F.linear(x, attention.qkv_weight, attention.qkv_bias)
         query, key, _ = qkv.view(*x.shape[:2], 3, attention.heads, -1).permute(2, 0, 3, 1, 4)
         likeness = query[:, :, :1] @ key.transpose(2, 3) * query.shape[-1] ** -0.5
-        return likeness.softmax(dim=-1)[:, :, 0, 1:]
+        shares: Tensor = likeness.softmax(dim=-1)[:, :, 0, 1:]
+    return shares
 
 
 def _attention(model: ViT) -> str:

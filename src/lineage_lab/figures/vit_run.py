@@ -117,4 +117,4 @@ def _train(name: str, digits: int, order: str, seed: int) -> float:
         schedule.step()
     with torch.no_grad():
         answers = model.eval()(prepare(test_images)).argmax(dim=1)
-    return (answers == test_labels).float().mean().item()
+    return float((answers == test_labels).float().mean())
