@@ -4,6 +4,7 @@ hook.
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,11 @@ import filelock
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def listens() -> None:
+    """A process that a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lineage_lab.comparison import Comparison
+from tests.conftest import listens
 
 COMMAND = (sys.executable, "-m", "lineage_lab")
 
@@ -121,11 +122,6 @@ def test_weights_out_of_reach_name_address_place_and_flag(tmp_path: Path) -> Non
     assert "--random-weights" in done.stderr
     left = (tmp_path / "hub" / "checkpoints").iterdir()
     assert [p.name for p in left if p.suffix != ".lock"] == []
-
-
-def listens() -> None:
-    """A process that a shell starts in the background ignores SIGINT, and so do its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lineage_lab.datasets import mnist_5k
+from tests.conftest import listens
 from tests.docs.harness import covered_fences
 
 PAGE = "docs/fine-tune.md"
@@ -114,11 +115,6 @@ def test_two_processes_from_the_command() -> None:
                           env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("of 50 validation images right") == 1  # one process speaks for all
-
-
-def listens() -> None:
-    """A process that a shell starts in the background ignores SIGINT, and so do its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.fault("ctrl-c")

@@ -25,7 +25,6 @@ class Network:
         variant: The registry name of the form whose parameters are given.
         parameters: Parameters of that form.
         idea: What it passed on, in a few words.
-        chapter: Whether its chapter is written.
     """
 
     key: str
@@ -38,7 +37,6 @@ class Network:
     variant: str
     parameters: int
     idea: str
-    chapter: bool = False
 
 
 NETWORKS: tuple[Network, ...] = (
@@ -53,7 +51,6 @@ NETWORKS: tuple[Network, ...] = (
         variant="lenet5",
         parameters=60_000,
         idea="convolution and subsampling, learnt end to end",
-        chapter=True,
     ),
     Network(
         key="alexnet",
@@ -66,7 +63,6 @@ NETWORKS: tuple[Network, ...] = (
         variant="alexnet",
         parameters=61_100_840,
         idea="ReLU, dropout, and two GPUs",
-        chapter=True,
     ),
     Network(
         key="vgg",
@@ -79,7 +75,6 @@ NETWORKS: tuple[Network, ...] = (
         variant="vgg16",
         parameters=138_357_544,
         idea="depth from small 3×3 kernels",
-        chapter=True,
     ),
     Network(
         key="googlenet",
@@ -102,7 +97,6 @@ NETWORKS: tuple[Network, ...] = (
         variant="googlenet",
         parameters=6_624_904,
         idea="several scales side by side, 1×1 to save",
-        chapter=True,
     ),
     Network(
         key="resnet",
@@ -115,7 +109,6 @@ NETWORKS: tuple[Network, ...] = (
         variant="resnet50",
         parameters=25_557_032,
         idea="the residual connection",
-        chapter=True,
     ),
     Network(
         key="efficientnet",
@@ -128,7 +121,6 @@ NETWORKS: tuple[Network, ...] = (
         variant="efficientnet_b0",
         parameters=5_288_548,
         idea="width, depth and resolution scaled as one",
-        chapter=True,
     ),
     Network(
         key="vit",
@@ -154,7 +146,6 @@ NETWORKS: tuple[Network, ...] = (
         variant="vit_b_16",
         parameters=86_567_656,
         idea="the neighbour: attention over patches",
-        chapter=True,
     ),
     Network(
         key="convnext",
@@ -174,7 +165,6 @@ NETWORKS: tuple[Network, ...] = (
         variant="convnext_tiny",
         parameters=28_589_128,
         idea="a ConvNet with the transformer's habits",
-        chapter=True,
     ),
 )
 

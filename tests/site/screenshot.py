@@ -14,7 +14,7 @@ from tests.site.browser import chromium, served
 
 README = Path("docs/assets")
 PAGES = {"home": "", "chapter": "chapters/lenet5/", "lab": "labs/lenet5/", "api": "api/anatomy/",
-         "verified": "verified/"}  # fmt: skip
+         "timeline": "timeline/", "choosing": "choosing/", "verified": "verified/"}  # fmt: skip
 
 
 def take(site: Path, out: Path | None) -> None:

@@ -24,18 +24,6 @@ def networks() -> tuple[object, ...]:
     return candidates({name: row["median"] for name, row in rows.items()})
 
 
-@pytest.fixture(scope="module")
-def home(built_site: Path) -> Iterator[str]:
-    with served(built_site) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
 @pytest.fixture
 def page(browser: Browser, home: str) -> Iterator[Page]:
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -170,21 +158,3 @@ def test_without_scripts_the_decision_list_answers(browser: Browser, home: str) 
         assert words in text
     assert page.locator("#ll-candidates tbody tr:visible").count() == len(candidates())
     context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_sticks_out_and_nothing_complains(
-    browser: Browser, home: str, scheme: str
-) -> None:
-    page = browser.new_page(
-        color_scheme=scheme,  # type: ignore[arg-type]
-        viewport={"width": 390, "height": 800},
-    )
-    said: list[str] = []
-    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(home + "choosing/", wait_until="networkidle")
-    width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(width) <= 0
-    assert said == []
-    page.close()

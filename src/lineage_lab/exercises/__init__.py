@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from lineage_lab.lineage import NETWORKS
+
 __all__ = ["CHAPTERS", "Verdict", "Wrong", "check"]
 
-CHAPTERS = ("lenet5", "alexnet", "vgg", "googlenet", "resnet", "efficientnet", "vit", "convnext")
+CHAPTERS = tuple(network.key for network in NETWORKS)
 """Chapters that have exercises, in the order of the lineage."""
 
 _ALL = (*CHAPTERS, "finetune")  # the main exercise is no chapter's

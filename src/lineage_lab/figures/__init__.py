@@ -14,31 +14,37 @@ from pathlib import Path
 __all__ = ["TOPICS", "build"]
 
 # What every chapter's figures are drawn with.
-_SHARED = ("anatomy.py", "data.py", "experiments.py", "figures/chapter.py", "figures/charts.py",
-           "figures/style.py")  # fmt: skip
+_SHARED = (
+    "anatomy.py",
+    "data.py",
+    "experiments.py",
+    "figures/chapter.py",
+    "figures/charts.py",
+    "figures/kept.py",
+    "figures/photos.py",
+    "figures/style.py",
+)
 
 
-def _chapter(slug: str, topic: str, *more: str) -> tuple[str, ...]:
+def _chapter(slug: str, *more: str, topic: str = "") -> tuple[str, ...]:
+    """What a chapter's figures come from; its modules begin with the topic's name."""
+    topic = topic or slug
     own = (f"ledger/{slug}.py", f"quizzes/{slug}.py", f"models/{topic}*.py", f"figures/{topic}*.py")
-    return (*_SHARED, *own, *more)
+    return (*_SHARED, *own, f"../../docs/results/{slug}.json", *more)
 
 
 # Topic -> the package's files whose change makes its figures stale.
 TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
-    "convnext": _chapter("convnext", "convnext", "printed.py", "../../docs/results/convnext.json"),
-    "efficientnet": _chapter(
-        "efficientnet",
-        "efficientnet",
-        "printed.py",
-        "../../docs/results/efficientnet.json",
-        "../../docs/results/models.json",
-    ),
-    "googlenet": _chapter("googlenet", "googlenet", "../../docs/results/googlenet.json"),
-    "lenet": _chapter("lenet5", "lenet"),
-    "alexnet": _chapter("alexnet", "alexnet", "../../docs/results/alexnet.json"),
-    "vgg": _chapter("vgg", "vgg", "registry.py", "../../docs/results/vgg.json"),
+    "lenet": _chapter("lenet5", topic="lenet"),
+    "alexnet": _chapter("alexnet"),
+    "vgg": _chapter("vgg", "registry.py"),
+    "googlenet": _chapter("googlenet"),
+    "resnet": _chapter("resnet", "printed.py"),
+    "efficientnet": _chapter("efficientnet", "printed.py", "../../docs/results/models.json"),
+    "vit": _chapter("vit", "registry.py", "weights.py"),
+    "convnext": _chapter("convnext", "printed.py"),
     "references": ("lineage.py", "references.py", "figures/references.py"),
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),
     "recipes": (
@@ -48,18 +54,17 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "../../docs/results/elpv-lite.json",
         "../../docs/results/recipe-lines.json",
     ),
-    "resnet": _chapter("resnet", "resnet", "../../docs/results/resnet.json"),
     "choosing": (
         "choosing.py",
         "figures/charts.py",
         "figures/choosing.py",
+        "figures/kept.py",
         "figures/style.py",
         "figures/t*.py",
         "lineage.py",
         "weights.py",
         "../../docs/results/latency.json",
     ),
-    "vit": _chapter("vit", "vit", "registry.py", "weights.py", "../../docs/results/vit.json"),
     "timeline": (
         "anatomy.py",
         "choosing.py",

@@ -1,8 +1,6 @@
 """The AlexNet chapter's figures and tables, drawn from the networks."""
 
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import torch
 from PIL import Image
@@ -11,6 +9,7 @@ from torch import nn
 from lineage_lab.anatomy import Anatomy, Layer, describe
 from lineage_lab.figures.alexnet_charts import charts
 from lineage_lab.figures.chapter import fact_table, quiz
+from lineage_lab.figures.photos import middle_square, sample
 from lineage_lab.figures.style import Drawing
 from lineage_lab.ledger.alexnet import IDEAS
 from lineage_lab.models.alexnet import (
@@ -65,15 +64,7 @@ def weighted(found: Anatomy) -> dict[str, Layer]:
 @cache
 def photograph(side: int) -> Image.Image:
     """A square from the middle of scikit-learn's photograph china.jpg."""
-    spec = find_spec("sklearn")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("the photograph comes with scikit-learn: pip install scikit-learn")
-    with Image.open(Path(spec.origin).parent / "datasets" / "images" / "china.jpg") as opened:
-        image = opened.convert("RGB")
-    edge = min(image.size)
-    left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    square = image.crop((left, top, left + edge, top + edge))
-    return square.resize((side, side), Image.Resampling.BICUBIC)
+    return middle_square(sample("china.jpg")).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def _architecture(found: Anatomy) -> str:

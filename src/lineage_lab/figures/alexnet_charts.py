@@ -1,6 +1,5 @@
 """The AlexNet chapter's charts: where the cost sits, what a unit sees, and the experiments."""
 
-import json
 from collections.abc import Callable, Mapping
 from statistics import mean, median, stdev
 from typing import Any
@@ -10,8 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from lineage_lab.anatomy import Layer
-from lineage_lab.figures.alexnet_runs import ACTIVATIONS, ARMS, RATES, RESULTS
+from lineage_lab.figures.alexnet_runs import ACTIVATIONS, ARMS, RATES
 from lineage_lab.figures.charts import COLOURS, DASHES, Axes, polyline
+from lineage_lab.figures.kept import recorded
 from lineage_lab.figures.style import Drawing
 
 __all__ = ["charts"]
@@ -24,7 +24,7 @@ def charts(layers: Mapping[str, Layer], photo: Image.Image) -> dict[str, str]:
         layers: The paper's eight layers with weights, by name.
         photo: As large as the network's input.
     """
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    found = recorded("alexnet")
     return {
         "cost.svg": _cost(layers),
         "fields.svg": _fields(layers, photo),

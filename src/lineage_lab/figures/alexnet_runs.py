@@ -5,14 +5,12 @@
 form of both. Neighbours: `lineage_lab.figures.alexnet` draws the results.
 """
 
-import json
 import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,13 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineage_lab.data import split_digits
-from lineage_lab.files import write_whole
+from lineage_lab.figures.kept import keep, so_far
 from lineage_lab.models.lenet import normalize_ink
 
-__all__ = ["ACTIVATIONS", "ARMS", "RATES", "RESULTS", "Few", "small_alexnet", "steps_to",
+__all__ = ["ACTIVATIONS", "ARMS", "RATES", "Few", "small_alexnet", "steps_to",
            "train_few"]  # fmt: skip
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results" / "alexnet.json"
 SEEDS = range(5)
 RATES = (0.003, 0.01, 0.03, 0.1)
 ARMS: dict[str, dict[str, Any]] = {
@@ -146,9 +143,7 @@ def _few(arm: str, seed: int) -> list[float]:
 
 def main() -> None:
     """Run each cell that the file lacks, and write the file after each."""
-    data: dict[str, Any] = {"steps": {}, "few": {}}
-    if RESULTS.is_file():
-        data = json.loads(RESULTS.read_text(encoding="utf-8"))
+    data = so_far("alexnet") or {"steps": {}, "few": {}}
     torch.set_num_threads(1)
     cells: list[tuple[str, str, Callable[[int], Any]]] = [
         *(("few", arm, partial(_few, arm)) for arm in ARMS),
@@ -167,7 +162,7 @@ def main() -> None:
             "torch": torch.__version__,
             "machine": f"{platform.machine()}, one thread",
         }
-        write_whole(RESULTS, json.dumps(data, indent=1) + "\n")
+        keep("alexnet", data)
         print(part, key, data[part][key], file=sys.stderr)
 
 

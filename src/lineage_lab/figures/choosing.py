@@ -8,20 +8,19 @@ is written here.
 import json
 from dataclasses import asdict
 from math import sqrt
-from pathlib import Path
 from typing import Any
 
 from lineage_lab.choosing import BATCH, CAUTIONS, COSTS, PICKS, Candidate, Choice, candidates, pick
 from lineage_lab.figures.charts import LETTER, Axes, Box
+from lineage_lab.figures.kept import recorded
 from lineage_lab.figures.style import Drawing
 from lineage_lab.figures.tables import table, table_row
 from lineage_lab.figures.timeline import chapter
 from lineage_lab.figures.timeline_chart import NAMES, SERIES, free
 from lineage_lab.lineage import NETWORKS
 
-__all__ = ["LATENCY", "NEEDS", "draw"]
+__all__ = ["NEEDS", "draw"]
 
-LATENCY = Path(__file__).parents[3] / "docs" / "results" / "latency.json"
 
 # The decision list: what somebody needs, and how the rule is asked for it.
 NEEDS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -41,7 +40,7 @@ HEAD = ("Network", "Weights", "Top-1, %", "Parameters, M", "MACs, G", "File, MiB
 
 def draw() -> dict[str, str]:
     """The page's tables, its chart, its form and the data of the form."""
-    record = json.loads(LATENCY.read_text(encoding="utf-8"))
+    record = recorded("latency")
     measured = {name: row["median"] for name, row in record["rows"].items()}
     rows = candidates(measured)
     return {
@@ -264,7 +263,7 @@ def _form() -> str:
 
 def _data(rows: tuple[Candidate, ...]) -> str:
     """What the page's script reads; it can hold no end of its own element."""
-    chapters = {n.key: chapter(n) for n in NETWORKS if n.chapter}
+    chapters = {n.key: chapter(n) for n in NETWORKS}
     data = {
         "batch": BATCH,
         "picks": dict(PICKS),

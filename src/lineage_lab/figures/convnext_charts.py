@@ -5,25 +5,23 @@ from math import log10
 from statistics import mean, stdev
 from typing import Any
 
-from PIL import Image
-from sklearn.datasets import load_sample_image
-
 from lineage_lab.anatomy import Anatomy
 from lineage_lab.figures.charts import COLOURS, Axes, Box, polyline
-from lineage_lab.figures.convnext_runs import recorded
+from lineage_lab.figures.kept import so_far
+from lineage_lab.figures.photos import sample
 from lineage_lab.figures.style import Drawing
 
 __all__ = ["fields", "kernels", "rates", "scales"]
 
 
 def _results(name: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = recorded().get("results", {}).get(name, {})
+    found: dict[str, dict[str, Any]] = so_far("convnext").get("results", {}).get(name, {})
     return found
 
 
 def fields(steps: Mapping[str, Anatomy]) -> str:
     """What one unit at the end of the first two stages sees of a photograph."""
-    photo = Image.fromarray(load_sample_image("china.jpg")).crop((20, 20, 420, 420))
+    photo = sample("china.jpg").crop((20, 20, 420, 420))
     photo = photo.resize((224, 224))
     titles = {"move_up": "windows of 3×3", "kernel_5": "5×5", "kernel_7": "7×7"}
     seen = {

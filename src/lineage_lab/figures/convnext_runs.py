@@ -7,14 +7,12 @@ that file. Neighbours: `lineage_lab.figures.convnext` draws, `lineage_lab.experi
 loop that the other chapters share (SGD only, which here is the question).
 """
 
-import json
 import platform
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import cos, pi
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -24,6 +22,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
 from lineage_lab.data import split_digits
+from lineage_lab.figures.kept import keep, so_far
 from lineage_lab.models.convnext import ConvNeXt, ConvNeXtBlock, ConvNeXtConfig
 from lineage_lab.models.convnext_steps import ROAD, SteppedNet
 from lineage_lab.models.lenet import normalize_ink
@@ -36,12 +35,9 @@ __all__ = [
     "in_colour",
     "layer_scales",
     "on_the_road",
-    "recorded",
     "small_convnext",
     "train",
 ]
-
-RESULTS = Path(__file__).parents[3] / "docs" / "results" / "convnext.json"
 
 
 # --8<-- [start:train]
@@ -185,12 +181,12 @@ def run(names: Iterable[str]) -> None:
     torch.set_num_threads(1)
     for name in names:
         for row, once in plan()[name].items():
-            if row in recorded().get("results", {}).get(name, {}):
+            if row in so_far("convnext").get("results", {}).get(name, {}):
                 continue  # a run that was stopped goes on where it was
             results = [once(seed) for seed in SEEDS]
             accuracies = [round(share, 4) for _, share in results]
             scales = [mean(found) for model, _ in results if (found := layer_scales(model))]
-            kept: dict[str, Any] = recorded()
+            kept: dict[str, Any] = so_far("convnext")
             kept.setdefault("results", {}).setdefault(name, {})[row] = {
                 "n": len(accuracies),
                 "mean": round(mean(accuracies), 4),
@@ -211,16 +207,8 @@ def run(names: Iterable[str]) -> None:
                 "versions": {"python": platform.python_version(), "torch": torch.__version__},
                 "date": datetime.now(tz=UTC).date().isoformat(),
             }
-            RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            keep("convnext", kept)
             print(f"{name}: {row}: {mean(accuracies):.3f}", flush=True)
-
-
-def recorded() -> dict[str, Any]:
-    """The file of results, or an empty one."""
-    if not RESULTS.is_file():
-        return {}
-    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return found
 
 
 if __name__ == "__main__":

@@ -4,13 +4,11 @@
 writes docs/results/efficientnet.json; the figure and the table are made from that file.
 """
 
-import json
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil, floor
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -21,12 +19,12 @@ from torch.nn import functional as F
 from lineage_lab.anatomy import Anatomy, describe
 from lineage_lab.data import split_digits
 from lineage_lab.experiments import train_digits
+from lineage_lab.figures.kept import keep, recorded, so_far
 from lineage_lab.figures.style import Drawing
 from lineage_lab.models.efficientnet_blocks import Form, MBConv, Stage, conv_norm
 
 __all__ = ["digits", "run", "shrunk", "small"]
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results" / "efficientnet.json"
 SEEDS = 10
 
 
@@ -89,9 +87,7 @@ def small(width: float, depth: int, form: Form) -> nn.Sequential:
 
 def run(names: Sequence[str] = ()) -> None:
     """Train the rows that are named, or all, with ten seeds, and keep what came."""
-    found: dict[str, Any] = {"rows": {}}
-    if RESULTS.is_file():
-        found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    found = so_far("efficientnet") or {"rows": {}}
     for name in names or ROWS:
         width, depth, side, form = ROWS[name]
         build = partial(small, width, depth, form)
@@ -115,12 +111,12 @@ def run(names: Sequence[str] = ()) -> None:
         "date": datetime.now(UTC).date().isoformat(),
         "rows": {name: found["rows"][name] for name in ROWS if name in found["rows"]},
     }
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    keep("efficientnet", found)
 
 
 def digits() -> dict[str, str]:
     """The experiment's figure and its table."""
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    found = recorded("efficientnet")
     anatomies = {}
     for name in found["rows"]:
         width, depth, side, form = ROWS[name]

@@ -1,8 +1,7 @@
 """What EfficientNet-Lite0, with its published weights, sees in real photographs."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lineage_lab.figures.charts import COLOURS, Axes, Box, polyline
+from lineage_lab.figures.photos import middle_square, sample
 from lineage_lab.figures.style import Drawing
 from lineage_lab.models.efficientnet import EfficientNet
 from lineage_lab.predict import imagenet_classes
@@ -20,10 +20,10 @@ __all__ = ["as_input", "photographs"]
 
 # Package, file in it, and the class whose evidence is shown.
 PHOTOS = (
-    ("skimage", "data/chelsea.png", "Egyptian cat", "cat"),
-    ("skimage", "data/coffee.png", "espresso", "cup"),
-    ("sklearn", "datasets/images/flower.jpg", "daisy", "flower"),
-    ("sklearn", "datasets/images/china.jpg", "palace", "tower"),
+    ("skimage", "chelsea.png", "Egyptian cat", "cat"),
+    ("skimage", "coffee.png", "espresso", "cup"),
+    ("sklearn", "flower.jpg", "daisy", "flower"),
+    ("sklearn", "china.jpg", "palace", "tower"),
 )
 SIDES = (96, 128, 160, 192, 224, 256, 320, 448)
 
@@ -44,11 +44,8 @@ def _found() -> list[tuple[Image.Image, str, str]]:
     """The photographs whose package is installed, cut to a square from the middle."""
     photos = []
     for package, file, label, word in PHOTOS:
-        spec = find_spec(package)
-        if spec and spec.origin and (path := Path(spec.origin).parent / file).is_file():
-            with Image.open(path) as opened:
-                image = opened.convert("RGB")
-            photos.append((_square(image), label, word))
+        with suppress(FileNotFoundError):
+            photos.append((middle_square(sample(file, package=package)), label, word))
     return photos
 
 
@@ -62,14 +59,8 @@ def as_input(image: Image.Image, side: int) -> Tensor:
     Returns:
         ``float [1, 3, side, side]``.
     """
-    small = _square(image).resize((side, side), Image.Resampling.BICUBIC)
+    small = middle_square(image).resize((side, side), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)[None] / 127.5 - 1
-
-
-def _square(image: Image.Image) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))
 
 
 def _filters(model: EfficientNet) -> str:

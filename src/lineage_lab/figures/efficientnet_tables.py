@@ -1,21 +1,19 @@
 """The EfficientNet chapter's tables: the family beside its paper, B0's stages, measured times."""
 
-import json
 from functools import cache
 from math import log
-from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lineage_lab.anatomy import Anatomy
+from lineage_lab.figures.kept import recorded
 from lineage_lab.models.efficientnet import STAGES, VARIANTS, EfficientNet, MBConv, Scaling
 from lineage_lab.printed import PRINTED
 from lineage_lab.quizzes.efficientnet import anatomy as anatomy_of
 
 __all__ = ["counted", "tables"]
 
-TIMES = Path(__file__).parents[3] / "docs" / "results" / "models.json"
 TIMED = {"vgg16": "VGG\u201116", "resnet50": "ResNet\u201150", "efficientnet_b0": "B0",
          "convnext_tiny": "ConvNeXt\u2011T"}  # fmt: skip
 
@@ -121,7 +119,7 @@ def _stages(anatomy: Anatomy) -> str:
 
 def _times() -> str:
     """Measured time beside what was counted: multiply-adds are not time."""
-    found = json.loads(TIMES.read_text(encoding="utf-8"))
+    found = recorded("models")
     lines = [
         "| | MACs | activations | answer, an image | training step, an image | MACs a second |",
         "| --- | --: | --: | --: | --: | --: |",

@@ -21,7 +21,8 @@ from lineage_lab.figures.googlenet_cost import (
     in_table_1,
     paper_anatomy,
 )
-from lineage_lab.figures.googlenet_runs import photograph, run
+from lineage_lab.figures.googlenet_runs import run
+from lineage_lab.figures.photos import sample
 from lineage_lab.figures.style import Drawing
 from lineage_lab.models.googlenet import PAPER, TABLE_1, TORCHVISION, GoogLeNet, Inception
 
@@ -213,7 +214,7 @@ def _fields(anatomy: Anatomy) -> str:
             _, module, branch, *_ = layer.name.split(".")
             found.setdefault(module, {})[branch] = layer.receptive_field or 0
     shown = ("3a", "3b", "4a")
-    photo = photograph("flower.jpg").crop((110, 8, 510, 408))
+    photo = sample("flower.jpg").crop((110, 8, 510, 408))
     side, gap = 224, 24
     d = Drawing(
         "googlenet-fields",

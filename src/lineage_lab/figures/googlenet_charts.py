@@ -4,7 +4,6 @@ Everything here is read from docs/results/googlenet.json, which `lineage_lab.fig
 writes; nothing is trained.
 """
 
-import json
 from collections.abc import Sequence
 from math import log10
 from statistics import mean, stdev
@@ -15,7 +14,8 @@ import torch
 from lineage_lab.data import split_digits
 from lineage_lab.figures.charts import COLOURS, Axes, polyline
 from lineage_lab.figures.googlenet_cost import BRANCHES
-from lineage_lab.figures.googlenet_runs import RESULTS, SCALES, SIZES
+from lineage_lab.figures.googlenet_runs import SCALES, SIZES
+from lineage_lab.figures.kept import recorded
 from lineage_lab.figures.style import Drawing
 
 __all__ = ["charts"]
@@ -23,7 +23,7 @@ __all__ = ["charts"]
 
 def charts() -> dict[str, str]:
     """Three pictures, two tables."""
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    found = recorded("googlenet")
     return {
         "gradients.svg": _gradients(found["gradients"]),
         "squeeze.svg": _squeeze(found["squeeze"]),

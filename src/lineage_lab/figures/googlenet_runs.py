@@ -6,19 +6,15 @@ from that file, and the page runs smaller forms live. Every set-up was chosen on
 101, which no result uses.
 """
 
-import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,6 +22,8 @@ from lineage_lab.anatomy import describe
 from lineage_lab.data import split_digits
 from lineage_lab.experiments import train_digits
 from lineage_lab.figures.googlenet_cost import BRANCHES
+from lineage_lab.figures.kept import keep, so_far
+from lineage_lab.figures.photos import sample
 from lineage_lab.models.googlenet import (
     PAPER,
     GoogLeNet,
@@ -42,14 +40,12 @@ __all__ = [
     "SIZES",
     "by_size",
     "gradients",
-    "photograph",
     "resized",
     "run",
     "squeezed",
     "without",
 ]
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results" / "googlenet.json"
 SEEDS = 5
 Norms = dict[str, tuple[float, float]]
 FORMS = {"paper": PAPER, "batch norm": replace(PAPER, norm=True)}
@@ -57,21 +53,12 @@ FORMS = {"paper": PAPER, "batch norm": replace(PAPER, norm=True)}
 layer = partial(conv, config=replace(PAPER, norm=True))
 
 
-def photograph(name: str) -> Image.Image:
-    """A photograph that comes with scikit-learn: ``china.jpg`` or ``flower.jpg``."""
-    spec = find_spec("sklearn")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(f"{name} comes with scikit-learn: pip install scikit-learn")
-    with Image.open(Path(spec.origin).parent / "datasets" / "images" / name) as opened:
-        return opened.convert("RGB")
-
-
 def crops(seed: int, *, count: int = 4) -> Tensor:
     """Squares of 224 × 224 pixels out of two real photographs, ``float [count, 3, 224, 224]``."""
     generator = torch.Generator().manual_seed(seed)
     found = []
     for index in range(count):
-        photo = torch.from_numpy(np.array(photograph(("china.jpg", "flower.jpg")[index % 2])))
+        photo = torch.from_numpy(np.array(sample(("china.jpg", "flower.jpg")[index % 2])))
         top, left = (
             int(torch.randint(n - 223, (1,), generator=generator)) for n in photo.shape[:2]
         )
@@ -237,10 +224,10 @@ PARTS: dict[str, Callable[[Sequence[int]], Any]] = {
 }
 
 
-def run(*parts: str, path: Path = RESULTS) -> None:
+def run(*parts: str) -> None:
     """Run some of the experiments, or all of them, and write what they find into the file."""
     torch.set_num_threads(1)
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = so_far("googlenet")
     for part in parts or PARTS:
         found[part] = PARTS[part](range(SEEDS))
         found["about"] = {
@@ -251,4 +238,4 @@ def run(*parts: str, path: Path = RESULTS) -> None:
             "seeds": list(range(SEEDS)),
             "digits": "4,000 to train on, four passes; 1,000 to test on",
         }
-        path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        keep("googlenet", found)

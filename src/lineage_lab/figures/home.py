@@ -27,11 +27,10 @@ def draw() -> dict[str, str]:
 
 
 def _chapters() -> str:
-    """A row a network; a chapter that is not written yet has no link."""
+    """A row a network."""
     rows = ["| Year | Chapter | What the network passed on |", "| --- | --- | --- |"]
     for n in NETWORKS:
-        name = f"[{n.name}](chapters/{n.key}.md)" if n.chapter else n.name
-        rows.append(f"| {n.year} | {name} | {n.idea} |")
+        rows.append(f"| {n.year} | [{n.name}](chapters/{n.key}.md) | {n.idea} |")
     return "\n".join((*rows, ""))
 
 
@@ -74,7 +73,7 @@ def _lineage() -> str:
     for (px, py), network in zip(points, NETWORKS, strict=True):
         vit = network.key == "vit"
         kind = "output" if vit else "conv"
-        d.circle(px, py, 6, fill=kind if network.chapter else "paper", stroke=kind)
+        d.circle(px, py, 6, fill=kind, stroke=kind)
         dx, dy, anchor = LABELS[network.key]
         d.text(px + dx, py + dy, network.name, anchor=anchor, weight=600)
     return d.svg()

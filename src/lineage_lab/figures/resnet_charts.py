@@ -4,13 +4,12 @@ Neighbours: `lineage_lab.figures.resnet_runs` trained and wrote ``docs/results/r
 `lineage_lab.figures.resnet` names the files.
 """
 
-import json
 from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
 
 from lineage_lab.figures.charts import Axes
-from lineage_lab.figures.resnet_runs import RESULTS
+from lineage_lab.figures.kept import recorded
 from lineage_lab.figures.style import Drawing
 
 __all__ = ["draw"]
@@ -21,7 +20,7 @@ COLOUR = {"plain": "conv", "residual": "output"}
 
 def draw() -> dict[str, str]:
     """The charts and the table, from the file of results alone."""
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    found = recorded("resnet")
     runs: Runs = found["runs"]
     return {
         "degradation.svg": _degradation(runs),

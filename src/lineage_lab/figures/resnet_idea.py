@@ -5,8 +5,6 @@ Neighbours: `lineage_lab.figures.resnet` names the files; the ResNet chapter run
 
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from lineage_lab.anatomy import Anatomy, describe
+from lineage_lab.figures.photos import sample
 from lineage_lab.figures.style import Drawing
 from lineage_lab.models.resnet import IMAGENET, ResNet, ResNetConfig, cifar, paper, plain
 
@@ -30,17 +29,12 @@ def draw() -> dict[str, str]:
 def photograph(side: int) -> Tensor:
     """A square of scikit-learn's china.jpg, ``float [1, 3, side, side]`` from 0 to 1.
 
-    The photograph is by Daniel Büchele, under CC BY. The file is read without scikit-learn,
-    whose import takes seconds.
+    The photograph is by Daniel Büchele, under CC BY.
 
     Raises:
         FileNotFoundError: scikit-learn is not installed.
     """
-    spec = find_spec("sklearn")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("the photograph comes with scikit-learn: pip install scikit-learn")
-    with Image.open(Path(spec.origin).parent / "datasets" / "images" / "china.jpg") as whole:
-        square = whole.crop((180, 0, 607, 427)).resize((side, side))
+    square = sample("china.jpg").crop((180, 0, 607, 427)).resize((side, side))
     pixels = torch.from_numpy(np.array(square)).float() / 255
     return pixels.permute(2, 0, 1)[None]
 

@@ -9,7 +9,6 @@ on one processor core. The page trains the same networks for a few steps. Neighb
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from lineage_lab.data import split_digits
-from lineage_lab.files import write_whole
+from lineage_lab.figures.kept import keep, so_far
 from lineage_lab.models.lenet import normalize_ink
 from lineage_lab.models.resnet import ResNet, ResNetConfig, cifar, option_a, plain
 from lineage_lab.provenance import provenance
@@ -26,7 +25,6 @@ from lineage_lab.provenance import provenance
 __all__ = ["Scaled", "digits", "gradients", "last_losses", "losses_of", "narrow", "responses",
            "scaled", "without_block"]  # fmt: skip
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results" / "resnet.json"
 STEPS, SIDE, SEEDS = 500, 16, 5
 PLAN = (("plain", 20), ("plain", 56), ("residual", 20), ("residual", 56))
 
@@ -200,9 +198,7 @@ def _text(found: dict[str, Any]) -> str:
 def main() -> None:
     """Train what is missing; the file is whole after each network."""
     torch.set_num_threads(1)
-    runs: list[dict[str, Any]] = []
-    if RESULTS.is_file():
-        runs = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]
+    runs: list[dict[str, Any]] = so_far("resnet").get("runs", [])
     have = {(r["form"], r["layers"], r["seed"]) for r in runs}
     for form, layers in PLAN:
         for seed in range(SEEDS):
@@ -210,7 +206,8 @@ def main() -> None:
                 continue
             runs.append(_run(form, layers, seed))
             setup = {"steps": STEPS, "side": SIDE, "seeds": SEEDS, "batch": 32, "lr": 0.05}
-            write_whole(RESULTS, _text({"provenance": provenance(), "setup": setup, "runs": runs}))
+            found = {"provenance": provenance(), "setup": setup, "runs": runs}
+            keep("resnet", found, text=_text(found))
             print(form, layers, seed, runs[-1]["losses"][-1], runs[-1]["accuracy"])
 
 

@@ -55,8 +55,8 @@ def draw() -> dict[str, str]:
 
 
 def chapter(network: Network) -> str:
-    """Where its chapter is, seen from a page beside the home page; empty if it isn't written."""
-    return f"../chapters/{network.key}/" if network.chapter else ""
+    """Where its chapter is, seen from a page beside the home page."""
+    return f"../chapters/{network.key}/"
 
 
 def _tree() -> str:
@@ -86,9 +86,8 @@ def _tree() -> str:
         x, y = NODES[network.key]
         kind = "output" if network.key == "vit" else "conv"
         told = f"{network.name}, {network.year}: {network.idea}"
-        link = chapter(network)
         node = {"class_": "ll-node", "data_key": network.key}
-        with d.link(link, f"{told}. Its chapter", **node) if link else d.group(**node):
+        with d.link(chapter(network), f"{told}. Its chapter", **node):
             left, top = x - BOX[0] / 2, y - BOX[1] / 2
             d.rect(left, top, *BOX, fill=f"{kind}-soft", stroke=kind, radius=5)
             d.text(x, y - 3, network.name, anchor="middle", weight=650, size=14)
@@ -160,9 +159,7 @@ def _lineage() -> str:
     rows = []
     for network in NETWORKS:
         found = anatomy(network)
-        link = chapter(network)
-        name = escape(network.name)
-        linked = f'<a href="{link}">{name}</a>' if link else name
+        linked = f'<a href="{chapter(network)}">{escape(network.name)}</a>'
         field = "whole image" if network.key == "vit" else f"{found.receptive_field:,}"
         if found.sees_whole_image and network.key != "vit":
             field += "; its gates: whole image"

@@ -4,34 +4,35 @@ Neighbours: `lineage_lab.figures.vgg_runs` made ``docs/results/vgg.json``; `line
 draws the network.
 """
 
-import json
 from collections.abc import Callable
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
-from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineage_lab.anatomy import describe
 from lineage_lab.figures.charts import COLOURS, Axes, polyline
+from lineage_lab.figures.kept import recorded
+from lineage_lab.figures.photos import sample
 from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.vgg_runs import RESULTS, STARTS
+from lineage_lab.figures.vgg_runs import STARTS
 from lineage_lab.models.vgg import CHANNELS, COLUMNS, VGG, stage
 
 __all__ = ["field", "pairs", "photo", "signals", "towers", "windows"]
 
 
 def _kept(part: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))[part]
+    found: dict[str, Any] = recorded("vgg")[part]
     return found
 
 
 def photo(width: int, height: int, *, left: int = 0) -> Image.Image:
     """A part of scikit-learn's photograph of a Chinese temple, shrunk."""
-    image = Image.fromarray(load_sample_image("china.jpg"))
+    image = sample("china.jpg")
     side = min(image.height, int(image.height * width / height))
     return image.crop((left, 0, left + side, image.height)).resize((width, height))
 
@@ -56,7 +57,7 @@ def _spread_of_signals(start: Callable[[Tensor], Any], image: Tensor) -> list[fl
 
 def signals() -> str:
     """How large the signal is after each convolution of VGG-19, by first weights."""
-    china = torch.tensor(load_sample_image("china.jpg")).float()
+    china = torch.tensor(np.array(sample("china.jpg"))).float()
     china = ((china - china.mean()) / china.std()).permute(2, 0, 1)[None]
     image = F.interpolate(china, size=(64, 64), mode="area")
     starts = dict(STARTS) | {"σ = 0.1": lambda w: nn.init.normal_(w, 0, 0.1)}

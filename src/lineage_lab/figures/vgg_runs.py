@@ -9,7 +9,6 @@ import json
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineage_lab.experiments import train_digits
+from lineage_lab.figures.kept import keep, so_far
 from lineage_lab.models.lenet import normalize_ink
 from lineage_lab.models.vgg import CHANNELS, COLUMNS, stage
 from lineage_lab.provenance import provenance
 
-__all__ = ["RESULTS", "seven", "tower", "window"]
+__all__ = ["seven", "tower", "window"]
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results" / "vgg.json"
 
 # What each network of the first experiment is, and the learning rate chosen on seeds 100 and 101.
 WINDOWS: dict[str, tuple[bool, bool, int, float]] = {
@@ -76,7 +75,7 @@ def tower(start: Callable[[Tensor], Any], *, depth: int = 10, norm: bool = False
 
 def _windows(seeds: int = 20) -> dict[str, Any]:
     """Writes each network's runs when they are done; those that the file has are kept."""
-    kept = _read().get("windows", {})
+    kept = so_far("vgg").get("windows", {})
     found: dict[str, Any] = {"seeds": seeds, "epochs": 4, "networks": kept.get("networks", {})}
     for name, (small, between, maps, lr) in WINDOWS.items():
         if name in found["networks"]:
@@ -151,18 +150,11 @@ def _field(seeds: int = 4) -> dict[str, Any]:
     return found
 
 
-def _read() -> dict[str, Any]:
-    found: dict[str, Any] = (
-        json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    )
-    return found
-
-
 def _write(part: str, found: dict[str, Any]) -> None:
-    results = _read()
+    results = so_far("vgg")
     results[part] = found | {"provenance": provenance()}
     text = json.dumps(results, ensure_ascii=False, separators=(",", ":"))
-    RESULTS.write_text(text.replace('},"', '},\n"') + "\n", encoding="utf-8")
+    keep("vgg", results, text=text.replace('},"', '},\n"') + "\n")
 
 
 if __name__ == "__main__":

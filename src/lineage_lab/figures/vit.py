@@ -10,8 +10,9 @@ import sys
 from lineage_lab.anatomy import Anatomy, Layer
 from lineage_lab.figures import vit_charts, vit_digits, vit_run
 from lineage_lab.figures.chapter import fact_table, quiz
+from lineage_lab.figures.kept import recorded
+from lineage_lab.figures.photos import middle_square, sample
 from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.vit_photo import photograph
 from lineage_lab.models.vit import BASE_16
 from lineage_lab.weights import WEIGHTS
 
@@ -22,7 +23,7 @@ def draw() -> dict[str, str]:
     """All of the chapter's figures; trains two small networks, which takes a few seconds."""
     anatomy = vit_charts.described("vit")
     larger = vit_charts.described("vit", 384)
-    results = vit_run.load()
+    results = recorded("vit")
     return {
         "architecture.svg": _architecture(anatomy),
         "block.svg": _block(anatomy),
@@ -139,7 +140,7 @@ def _architecture(anatomy: Anatomy) -> str:
     top, size = 52, 182
     d.text(12 + size / 2, 22, f"{anatomy.input_size[-1]} × {anatomy.input_size[-1]} pixels",
            anchor="middle", weight=650)  # fmt: skip
-    d.photo(12, top, size, photograph(224))
+    d.photo(12, top, size, middle_square(sample("china.jpg")).resize((224, 224)))
     cell = size / side
     for index in range(side + 1):
         d.line(12 + index * cell, top, 12 + index * cell, top + size, stroke="paper",

@@ -9,8 +9,8 @@ import torch
 from lineage_lab.anatomy import Anatomy, describe
 from lineage_lab.experiments import spread
 from lineage_lab.figures.charts import COLOURS, Axes, polyline
+from lineage_lab.figures.photos import middle_square, sample
 from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.vit_photo import photograph
 from lineage_lab.models.vit import BASE_16, ViT
 from lineage_lab.registry import create_model
 
@@ -114,7 +114,7 @@ def fields() -> str:
         + ", ".join(f"{name} a square of {field} pixels" for name, field in sees.items())
         + f". ViT-B/16: all of its {SIDE} pixels, in patches of {BASE_16.patch}.",
     )
-    picture = photograph(SIDE)
+    picture = middle_square(sample("china.jpg")).resize((SIDE, SIDE))
     for index, name in enumerate(names):
         x, y = 2 + index * (side + gap), 28
         colour = COLOURS[index]

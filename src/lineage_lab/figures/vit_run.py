@@ -5,10 +5,7 @@ time: stopped, it goes on where it was. The page and its charts are made from th
 `lineage_lab.figures.vit_charts` draws it; `lineage_lab.experiments` has the page's shorter loop.
 """
 
-import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +13,13 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 from lineage_lab.data import split_digits
+from lineage_lab.figures.kept import keep, so_far
 from lineage_lab.models.lenet import LeNet5Modern, normalize_ink
 from lineage_lab.models.vit import ViT, ViTConfig
 from lineage_lab.provenance import provenance
 
-__all__ = ["CELLS", "RESULTS", "load", "run", "shuffle", "small_vit"]
+__all__ = ["CELLS", "run", "shuffle", "small_vit"]
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results" / "vit.json"
 STEPS, BATCH, SEEDS, TEST = 1000, 32, 5, 1000
 DIGITS = (500, 1000, 4000)
 PATCH, SIDE = 8, 32
@@ -56,13 +53,13 @@ def shuffle(images: Tensor, order: str) -> Tensor:
     return F.fold(parts[:, :, fixed], SIDE, side, stride=side)
 
 
-def run(path: Path = RESULTS) -> None:
+def run() -> None:
     """Train every network that the file does not have yet, and write the file after each."""
     torch.set_num_threads(1)
     weights = {n: sum(p.numel() for p in b().parameters()) for n, (b, _) in NETWORKS.items()}
     for name, digits, order in CELLS:
         for seed in range(SEEDS):
-            cells = load(path)["cells"] if path.is_file() else []
+            cells = so_far("vit").get("cells", [])
             key = {"network": name, "digits": digits, "order": order}
             cell = next((c for c in cells if key.items() <= c.items()), None)
             if cell is None:
@@ -84,14 +81,8 @@ def run(path: Path = RESULTS) -> None:
                 "cells": cells,
                 "provenance": provenance(),
             }
-            path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            keep("vit", result)
             print(cell, flush=True)
-
-
-def load(path: Path = RESULTS) -> dict[str, Any]:
-    """What `run` wrote."""
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return result
 
 
 def _train(name: str, digits: int, order: str, seed: int) -> float:
