@@ -21,7 +21,12 @@ def listens() -> None:
 
 @pytest.fixture(scope="session")
 def built_site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The folder of the strictly built site, labs executed. Built once a run."""
+    """The folder of the strictly built site, labs executed. Built once a run.
+
+    LINEAGE_LAB_SITE names one that is built already, for work on a page's script.
+    """
+    if ready := os.environ.get("LINEAGE_LAB_SITE"):
+        return pathlib.Path(ready)
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # of all workers of this run

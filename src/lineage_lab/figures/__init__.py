@@ -1,9 +1,10 @@
 """The figures and tables of the pages, drawn from the networks and from the ledger.
 
 ``python -m lineage_lab.figures`` writes them to ``docs/generated``; the site's build calls
-`build` before every build. Each topic is one module with a function ``draw() -> {name:
-text}``. What a topic's sources (the package's modules that it was drawn from) have not
-changed is not drawn again. Nothing outside this package draws.
+`build` before every build. Each topic is one module with a function ``draw() -> {name: text
+or bytes}``; what lies under ``data/`` is served to the pages' scripts, the rest is included in
+pages. What a topic's sources (the package's modules that it was drawn from) have not changed
+is not drawn again. Nothing outside this package draws.
 """
 
 from collections.abc import Iterator
@@ -96,12 +97,14 @@ def build(out: Path, *, force: bool = False) -> list[Path]:
         key = _key(sources)
         if not force and stamp.is_file() and stamp.read_text() == key:
             continue
-        files: dict[str, str] = import_module(f"{__name__}.{topic}").draw()
+        files: dict[str, str | bytes] = import_module(f"{__name__}.{topic}").draw()
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
+        for name, content in files.items():
             path = folder / name
-            if not path.is_file() or path.read_text(encoding="utf-8") != text:
-                path.write_text(text, encoding="utf-8")
+            path.parent.mkdir(exist_ok=True)
+            told = content.encode() if isinstance(content, str) else content
+            if not path.is_file() or path.read_bytes() != told:
+                path.write_bytes(told)
                 written.append(path)
         stamp.write_text(key)
     return written
