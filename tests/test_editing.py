@@ -1,4 +1,4 @@
-"""What `make serve` builds again after an edit: the pages that show what changed, and only those."""
+"""What `make serve` builds again after an edit: the pages that show what changed, no other."""
 
 import subprocess
 import sys
