@@ -30,7 +30,7 @@ let pen = { x: SIDE / 2, y: SIDE / 2, down: false }; // of the keyboard
 function piece(from, to) {
   context.beginPath();
   context.moveTo(from.x, from.y);
-  context.lineTo(to.x, to.y);
+  context.lineTo(to.x + (from === to ? 0.01 : 0), to.y); // a line of no length would leave no dot
   context.stroke();
 }
 
@@ -46,7 +46,7 @@ function redraw() {
   if (drawing.sample !== null) {
     context.drawImage(network.view.samples[drawing.sample].firstElementChild, 0, 0, SIDE, SIDE);
   }
-  for (const points of drawing.strokes) points.forEach((point, at) => piece(points[Math.max(0, at - 1)], point));
+  for (const points of drawing.strokes) points.forEach((point, at) => piece(points[at - 1] ?? point, point));
 }
 
 // --- The answer.

@@ -31,34 +31,31 @@ COLOUR = """canvas => {
 def test_it_fits_and_its_ink_is_seen_in_both_schemes(
     browser: Browser, home: str, scheme: str, width: int
 ) -> None:
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
-    page = opened(context, home)
-    draw(page, SEVEN)
-    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wide) <= 0
-    for part_of in page.locator("#ll-draw, #ll-draw [data-part]").all():
-        box = part_of.bounding_box()
-        assert box is None or box["x"] >= 0 and box["x"] + box["width"] <= width
-    ink = {"light": "28,33,40", "dark": "230,233,238"}
-    assert part(page, "canvas").evaluate(COLOUR) == ink[scheme]
-    before = shown(page)
-    page.locator("label.md-header__button[title]:visible").first.click()  # the other scheme
-    other = ink["dark" if scheme == "light" else "light"]
-    page.wait_for_function(f"(() => ({COLOUR})(document.querySelector('#ll-draw canvas')) == "
-                           f"'{other}')()")  # fmt: skip
-    assert part(page, "input").locator("canvas").evaluate(COLOUR) == other
-    assert shown(page) == before  # the colour is no part of the drawing
-    context.close()
+    size = {"width": width, "height": 900}
+    with opened(browser, home, color_scheme=scheme, viewport=size) as page:
+        draw(page, SEVEN)
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wide) <= 0
+        for part_of in page.locator("#ll-draw, #ll-draw [data-part]").all():
+            box = part_of.bounding_box()
+            assert box is None or box["x"] >= 0 and box["x"] + box["width"] <= width
+        ink = {"light": "28,33,40", "dark": "230,233,238"}
+        assert part(page, "canvas").evaluate(COLOUR) == ink[scheme]
+        before = shown(page)
+        page.locator("label.md-header__button[title]:visible").first.click()  # the other scheme
+        other = ink["dark" if scheme == "light" else "light"]
+        page.wait_for_function(f"(() => ({COLOUR})(document.querySelector('#ll-draw canvas')) == "
+                               f"'{other}')()")  # fmt: skip
+        assert part(page, "input").locator("canvas").evaluate(COLOUR) == other
+        assert shown(page) == before  # the colour is no part of the drawing
 
 
 def test_a_finger_can_hit_every_button(browser: Browser, home: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 800})
-    page = opened(context, home)
-    for button in page.locator("#ll-draw button").all():
-        box = button.bounding_box()
-        assert box is not None
-        assert min(box["width"], box["height"]) >= 24, button.get_attribute("aria-label")
-    context.close()
+    with opened(browser, home, viewport={"width": 390, "height": 800}) as page:
+        for button in page.locator("#ll-draw button").all():
+            box = button.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 24, button.get_attribute("aria-label")
 
 
 def test_the_network_is_loaded_when_the_drawing_comes_into_view(
@@ -117,12 +114,10 @@ def test_the_page_shows_what_its_python_prints(browser: Browser, home: str) -> N
     assert f"epochs={PASSES})" in fences[0].body
     (output,) = [f.output for f in fences if f.output and f.output.tolerance]
     printed = [float(n) for n in re.findall(r"\d+\.\d", output.body)]
-    context = browser.new_context()
-    page = opened(context, home)
-    part(page, "samples").locator("button").nth(4).click()
-    assert shown(page) == pytest.approx(printed, abs=float(output.tolerance or 0))
-    assert min(range(10), key=shown(page).__getitem__) == printed.index(min(printed)) == 4
-    context.close()
+    with opened(browser, home) as page:
+        part(page, "samples").locator("button").nth(4).click()
+        assert shown(page) == pytest.approx(printed, abs=float(output.tolerance or 0))
+        assert min(range(10), key=shown(page).__getitem__) == printed.index(min(printed)) == 4
 
 
 def test_without_scripts_one_digit_goes_through_all_maps(browser: Browser, home: str) -> None:
