@@ -71,8 +71,8 @@ export class View {
     find("input").append(this.input.canvas);
     this.layers = [
       ["C1", this.maps(find("C1"), "C1", 6, 28)],
-      ["S2", this.maps(find("S2"), "S2", 6, 14, "button")],
-      ["C3", this.maps(find("C3"), "C3", 16, 10, "button")],
+      ["S2", this.maps(find("S2"), "S2", 6, 14, true)],
+      ["C3", this.maps(find("C3"), "C3", 16, 10, true)],
       ["S4", this.maps(find("S4"), "S4", 16, 5)],
     ];
     this.C5 = this.picture(30, 4, "C5", -1.7159, 1.7159);
@@ -88,7 +88,7 @@ export class View {
     this.bars = this.rows(find("bars"));
     this.samples = data.samples.map(({ label, answer }, at) => {
       const picture = this.picture(28, 28, "input", 0, 255);
-      const words = `A ${label}${answer === label ? "" : `, which the network takes for a ${answer}`}`;
+      const words = answer === label ? `A ${label}` : `${label} as ${answer}: the network takes this ${label} for a ${answer}`;
       const button = make("button", { type: "button", "aria-label": words, title: words },
         picture.canvas, make("span", {}, answer === label ? `${label}` : `${label} as ${answer}`));
       find("samples").append(button);
@@ -106,46 +106,47 @@ export class View {
   }
 
   // The layer's maps, each with its number; those of S2 and C3 can be pointed at.
-  maps(place, layer, count, side, tag = "div") {
+  maps(place, layer, count, side, pointed = false) {
     return Array.from({ length: count }, (_, index) => {
       const picture = this.picture(side, side, layer, -1.7159, 1.7159);
       const inside = [picture.canvas, make("span", {}, `${index}`)];
-      place.append(make(tag, tag === "button" ? { type: "button", "data-map": index } : {}, ...inside));
+      place.append(make("div", { "data-map": index }, ...(pointed ? [make("button", { type: "button" }, ...inside)] : inside)));
       return picture;
     });
   }
 
   // Table I under the maps of C3, and what lights up when one of them is pointed at.
   table(table, S2, C3) {
-    const lower = [...S2.querySelectorAll("button")];
-    const upper = [...C3.querySelectorAll("button")];
+    const lower = [...S2.children];
+    const upper = [...C3.children];
     const words = (name, own, verb, other, numbers) =>
       `${name} map ${own} ${verb} ${numbers.length === 1 ? "map" : "maps"} ${listed(numbers)} of ${other}`;
     const readers = lower.map((_, source) => [...table.keys()].filter((map) => table[map].includes(source)));
     const about = new Map();
-    upper.forEach((button, map) => {
+    upper.forEach((place, map) => {
       const column = make("span", { class: "ll-draw-column", "aria-hidden": "true" });
       lower.forEach((_, source) => column.append(
         make("span", table[map].includes(source) ? { class: "ll-draw-taken" } : {}, table[map].includes(source) ? `${source}` : "·")));
-      button.append(column);
-      about.set(button, [words("C3", map, "looks at", "S2", table[map]), table[map].map((source) => lower[source])]);
+      place.append(column);
+      about.set(place, [words("C3", map, "looks at", "S2", table[map]), table[map].map((source) => lower[source])]);
     });
-    lower.forEach((button, source) => about.set(button,
+    lower.forEach((place, source) => about.set(place,
       [words("S2", source, "is looked at by", "C3", readers[source]), readers[source].map((map) => upper[map])]));
     const rest = this.hint.textContent;
-    const light = (button) => {
-      const [told, others] = about.get(button) ?? [rest, []];
+    const light = (place) => {
+      const [told, others] = about.get(place) ?? [rest, []];
       this.hint.textContent = told;
-      for (const each of about.keys()) each.classList.toggle("ll-on", each === button || others.includes(each));
+      for (const each of about.keys()) each.classList.toggle("ll-on", each === place || others.includes(each));
       S2.classList.toggle("ll-some", others.length > 0);
       C3.classList.toggle("ll-some", others.length > 0);
     };
-    for (const [button, [told]] of about) {
+    for (const [place, [told]] of about) {
+      const button = place.firstElementChild;
       button.setAttribute("aria-label", told);
-      button.addEventListener("pointerenter", () => light(button));
-      button.addEventListener("pointerleave", () => light(document.activeElement));
-      button.addEventListener("focus", () => light(button));
-      button.addEventListener("click", () => light(button)); // a finger leaves at once: it stays lit
+      place.addEventListener("pointerenter", () => light(place));
+      place.addEventListener("pointerleave", () => light(document.activeElement.parentElement));
+      place.addEventListener("click", () => light(place)); // a finger leaves at once: it stays lit
+      button.addEventListener("focus", () => light(place));
       button.addEventListener("blur", () => light(null));
     }
     roving(S2);
