@@ -39,6 +39,13 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("faults.py", "figures/faults.py"),
     "home": ("lineage.py", "figures/home.py", "figures/style.py"),
     "lenet": _chapter("lenet5", topic="lenet"),
+    "digit": (
+        "data.py",
+        "experiments.py",
+        "figures/digit.py",
+        "figures/style.py",
+        "models/lenet*.py",
+    ),
     "alexnet": _chapter("alexnet"),
     "vgg": _chapter("vgg", "registry.py"),
     "googlenet": _chapter("googlenet"),
