@@ -3,17 +3,14 @@
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from lineage_lab.choosing import CAUTIONS, GOALS, PICKS, Choice, candidates, pick
-from tests.site.browser import CHROMIUM, chromium, served
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
+PAGE = "choosing/"
 LATENCY = Path(__file__).parents[2] / "docs" / "results" / "latency.json"
 LIMITS = {"megabytes": 600, "gmacs": 40, "gib": 60, "milliseconds": 3000}
 
@@ -22,14 +19,6 @@ LIMITS = {"megabytes": 600, "gmacs": 40, "gib": 60, "milliseconds": 3000}
 def networks() -> tuple[object, ...]:
     rows = json.loads(LATENCY.read_text(encoding="utf-8"))["rows"]
     return candidates({name: row["median"] for name, row in rows.items()})
-
-
-@pytest.fixture
-def page(browser: Browser, home: str) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.goto(home + "choosing/", wait_until="networkidle")
-    yield opened
-    opened.close()
 
 
 def told(answers: tuple[Choice, ...]) -> list[list[object]]:

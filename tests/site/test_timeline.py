@@ -1,27 +1,15 @@
 """The timeline in a real Chromium: by mouse, by keyboard, and with scripts off."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from lineage_lab.choosing import candidates
 from lineage_lab.lineage import NETWORKS, PASSED_ON
-from tests.site.browser import CHROMIUM, chromium, served
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
+PAGE = "timeline/"
 ROWS = [c for c in candidates() if not c.published.startswith("efficientnet-lite")]
 POINTS = "#ll-points tbody tr"
-
-
-@pytest.fixture
-def page(browser: Browser, home: str) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.goto(home + "timeline/", wait_until="networkidle")
-    yield opened
-    opened.close()
 
 
 def column(page: Page, table: str, index: int) -> list[str]:
