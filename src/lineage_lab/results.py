@@ -352,7 +352,7 @@ class Comparison:
                 raise ValueError("its rows have not the same validation images")
             if len({row.name for row in rows}) < len(rows):
                 raise ValueError("it has a network twice")
-            result.cells()
+            _ = *map(" ".join, result.cells()), result.caption, result.footnote  # can be shown
         except (
             ValueError,
             TypeError,
@@ -380,6 +380,10 @@ def read_run(found: dict[str, Any]) -> Run:
     run = Run(**values)
     if not (0 <= run.accuracy <= 1 and 0 < run.seconds < inf and run.images_trained >= 0):
         raise ValueError(f"seed {run.seed}: its accuracy, seconds or images are out of range")
+    if len(run.truth) != len(run.answers):
+        raise ValueError(
+            f"seed {run.seed}: it has {len(run.answers)} answers, not {len(run.truth)}"
+        )
     if run.answers and abs(mean(map(float, run.correct)) - run.accuracy) > 1e-9:
         raise ValueError(f"seed {run.seed}: its accuracy is not that of its answers")
     return run

@@ -86,23 +86,26 @@ def drawn(number: int) -> Comparison:
         runs = []
         for seed in range(seeds):
             seconds = base * 10 ** draw.uniform(-spread / 3, spread / 3)
-            changes = {
+            measured = {
                 "images_trained": draw.randint(0, 10**7),
                 "peak_memory": draw.choice((None, draw.randint(0, 2**40))),
                 "energy_joules": draw.choice((None, draw.uniform(0, 1e7))) if own else None,
                 "precision": draw.choice(("fp32", "bf16")),
             }
             made = (
-                answered(seed, truths[seed], level, seconds, draw, **changes)
+                answered(seed, truths[seed], level, seconds, draw, **measured)
                 if number % 3
-                else run(seed, draw.choice((level, round(level, 3), 0.0, 1.0)), seconds, **changes)
+                else run(seed, draw.choice((level, round(level, 3), 0.0, 1.0)), seconds, **measured)
             )
             runs.append(made)
         recipe = RECIPE | ({"lr": 0.01, "minutes": draw.choice((0.5, 90, 1e7))} if own else {})
         name = draw.choice(("resnet", "timm/convnext.fb_in22k", "x" * 60, "é…漢😀")) + str(index)
-        found.append(row(name, *runs, recipe=recipe, parameters=draw.randint(0, 10**10),
-                         macs=draw.choice((0, 99_999_999, 100_000_000, 10**12, 415_000)),
-                         weights=draw.choice(("imagenet", RANDOM)) if own else "imagenet"))  # fmt: skip
+        changes = {
+            "parameters": draw.randint(0, 10**10),
+            "macs": draw.choice((0, 99_999_999, 100_000_000, 10**12, 415_000)),
+            "weights": draw.choice(("imagenet", RANDOM)) if own else "imagenet",
+        }
+        found.append(row(name, *runs, recipe=recipe, **changes))
     return comparison(*found, limit=draw.choice((None, None, 64)), train=draw.randint(1, 10**6),
                       val=images, drawn_by_seed=draw.random() < 0.5)  # fmt: skip
 

@@ -55,10 +55,12 @@ FOUND = {
     "several machines": comparison(
         row("a", run(0, 0.5, 6.0), run(1, 0.5, 6.5, provenance=MACHINE | {"processor": "Q"})),
         row("b", *seeds(0.5, 0.25)), row("c", *seeds(0.5, 0.5))),
-    "own recipes": comparison(*(row(n, *seeds(0.5, 0.25), recipe=RECIPE | {"lr": lr, "minutes": m})
-                                for n, lr, m in (("a", 0.1, 1.5), ("b", 1e-5, 30), ("c", 1, None)))),
+    "own recipes": comparison(*(
+        row(name, *seeds(0.5, 0.25), recipe=RECIPE | {"lr": lr, "minutes": minutes})
+        for name, lr, minutes in (("a", 0.1, 1.5), ("b", 1e-5, 30), ("c", 1, None)))),
     "hostile names": comparison(
-        row(HOSTILE, *seeds(0.5, 0.25)), row("very_long_" * 90, *seeds(0.75, 0.25), weights="w" * 900),
+        row(HOSTILE, *seeds(0.5, 0.25)),
+        row("very_long_" * 90, *seeds(0.75, 0.25), weights="w" * 900),
         row("a\u202e|b&amp;", *seeds(0.5, 0.3), weights=HOSTILE), name=HOSTILE),
     "own folder": comparison(*THREE.rows, name="photos of birds", classes=["a", "b", "c"], train=9),
     "its own split": drawn(5),
@@ -149,8 +151,13 @@ def test_each_reason_beside_the_reference_is_the_packages(page: Page) -> None:
     first = reference.rows[0]
     one = first.runs[0]
     own = [reference, one_seed(reference), *map(drawn, range(10))]
-    for change in ({"fingerprint": "x"}, {"sha256": "x"}, {"recipe": first.recipe | {"lr": 1e-5, "epochs": 3}},
-                   {"weights": RANDOM}, {"recipe": first.recipe | {"sync_norms": True}}):  # fmt: skip
+    for change in (
+        {"fingerprint": "x"},
+        {"sha256": "x"},
+        {"weights": RANDOM},
+        {"recipe": first.recipe | {"lr": 1e-5, "epochs": 3}},
+        {"recipe": first.recipe | {"sync_norms": True}},
+    ):
         own.append(replace(reference, rows=(replace(first, **change), *reference.rows[1:])))
     for run_change in (
         {"device": "cuda"},
