@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -49,3 +49,25 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+USES = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 390)]
+
+
+@contextmanager
+def touched(
+    browser: Browser, address: str, scheme: str, width: int
+) -> Iterator[tuple[Page, list[str]]]:
+    """A page under a finger, and what it asked for or complained of once it was loaded."""
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    context = browser.new_context(has_touch=True, **options)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(address, wait_until="networkidle")
+    noted: list[str] = []
+    page.on("request", lambda request: noted.append(request.url))
+    page.on("console", lambda message: noted.append(message.text))
+    page.on("pageerror", lambda error: noted.append(str(error)))
+    yield page, noted
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 0
+    context.close()

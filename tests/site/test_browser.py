@@ -2,12 +2,11 @@
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.site.browser import CHROMIUM, chromium, served
+from tests.site.browser import CHROMIUM
 from tests.site.screenshot import PAGES
 
 if CHROMIUM is None:

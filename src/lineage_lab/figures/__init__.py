@@ -62,6 +62,15 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "../../docs/results/elpv-lite.json",
         "../../docs/results/recipe-lines.json",
     ),
+    "your_run": (
+        "figures/charts.py",
+        "figures/results.py",
+        "figures/style.py",
+        "figures/your_run.py",
+        "recipe.py",
+        "results.py",
+        "../../docs/results/elpv-lite.json",
+    ),
     "choosing": (
         "choosing.py",
         "figures/charts.py",

@@ -37,7 +37,6 @@ MIDDLE = 330
 BOX = (144, 48)
 CHOICES = {"macs": "MACs", "parameters": "parameters", "size": "file size", "year": "year"}
 NUMBERS = ((3, 4, 5, 6), (2, 3, 4, 5, 6, 7))  # columns of the two tables, to the right
-UNITS = {"macs": "G MACs", "parameters": "M parameters", "size": "MiB", "year": "(year)"}
 
 
 def draw() -> dict[str, str]:
@@ -265,8 +264,8 @@ def _controls() -> str:
     lines = (
         '<form class="ll-controls" id="ll-chart-controls" hidden>',
         f"<fieldset><legend>Across</legend>{axes}</fieldset>",
-        '<label>At most <input type="number" name="most" min="0" step="any">',
-        f"<span data-unit>{UNITS['macs']}</span></label>",
+        '<label data-limit>At most <input type="number" name="most" min="0" step="any">',
+        "<span data-unit>G MACs</span></label>",
         '<label>Family <select name="family"><option value="">all</option>',
         f"{families}</select></label>",
         f'<label>From <select name="since">{since}</select></label>',
@@ -274,6 +273,7 @@ def _controls() -> str:
         '<button type="reset">Show all</button>',
         '<output aria-live="polite"></output>',
         "</form>",
+        '<p class="ll-readout" id="ll-readout" hidden></p>',
         "",
     )
     return "\n".join(lines)
