@@ -82,6 +82,18 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "weights.py",
         "../../docs/results/latency.json",
     ),
+    "photo": (
+        "data.py",
+        "decode.py",
+        "export.py",
+        "figures/photo*.py",
+        "figures/style.py",
+        "imagenet_classes.txt",
+        "models/efficientnet*.py",
+        "predict.py",
+        "weights.py",
+        "../../docs/assets/vendor/onnxruntime-web/*",
+    ),
     "timeline": (
         "anatomy.py",
         "choosing.py",
