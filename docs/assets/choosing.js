@@ -133,7 +133,7 @@
     const c = answer.candidate;
     const box = element("section", "", "ll-answer");
     box.dataset.row = `${c.name}/${c.weights}`;
-    box.append(element("h4", first ? `Take ${c.shown}` : `Or ${c.shown}`));
+    box.append(element("h3", first ? `Take ${c.shown}` : `Or ${c.shown}`));
     box.append(element("p", sentence(answer.gains.join(", ")
       + (answer.costs.length ? `, but ${answer.costs.join(", ")}` : ""))));
     box.append(line(c.code));
@@ -164,7 +164,7 @@
       ? `Any one of these, left open, gives an answer: ${guilty.map((key) => names[key]).join(", ")}.`
       : "Loosen more than one of them.";
     const box = element("section", "", "ll-answer");
-    box.append(element("h4", "No network is within all of these limits"), element("p", advice));
+    box.append(element("h3", "No network is within all of these limits"), element("p", advice));
     return box;
   }
 

@@ -210,13 +210,11 @@ new IntersectionObserver(([entry], observer) => {
   if (!entry.isIntersecting) return;
   observer.disconnect();
   load().catch(() => {
-    still.hidden = false;
+    still.classList.add("ll-shown");
     part("answer").firstElementChild.textContent = "The network could not be loaded.";
     part("answer").lastElementChild.textContent = "Load the page again to try once more. The picture below shows what it does.";
   });
 }, { rootMargin: "200px" }).observe(root);
 
-root.hidden = false;
-still.hidden = true;
 redraw();
 update();

@@ -207,4 +207,3 @@ document.addEventListener("paste", (event) => {
   const pasted = event.clipboardData?.files[0];
   if (pasted) look(pasted, pasted.name);
 });
-root.hidden = false;

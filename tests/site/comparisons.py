@@ -132,5 +132,5 @@ def bring(page: Page, *files: Path | str) -> str:
     """Picks files, waits for the answer, and gives it."""
     page.evaluate("document.querySelector('#ll-drop output').textContent = ''")
     page.set_input_files("#ll-file", list(files))
-    page.wait_for_function("document.querySelector('#ll-drop output').textContent !== ''")
+    page.wait_for_function("() => document.querySelector('#ll-drop output').textContent !== ''")
     return page.locator("#ll-drop output").text_content() or ""

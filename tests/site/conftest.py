@@ -27,6 +27,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, home: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page that a test file is about: its `PAGE`, such as ``timeline/``."""
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.on("filechooser", lambda _: None)  # from now on, or the first one may slip through
     opened.goto(home + request.module.PAGE, wait_until="networkidle")
     yield opened
     opened.close()

@@ -71,7 +71,7 @@ def test_each_limit_at_the_very_value_of_a_network(
 
 
 def heading(page: Page) -> str:
-    return page.locator("#ll-answers h4").first.text_content() or ""
+    return page.locator("#ll-answers h3").first.text_content() or ""
 
 
 def test_the_form_answers_by_mouse(page: Page) -> None:

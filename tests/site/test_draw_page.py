@@ -44,8 +44,8 @@ def test_it_fits_and_its_ink_is_seen_in_both_schemes(
         before = shown(page)
         page.locator("label.md-header__button[title]:visible").first.click()  # the other scheme
         other = ink["dark" if scheme == "light" else "light"]
-        page.wait_for_function(f"(() => ({COLOUR})(document.querySelector('#ll-draw canvas')) == "
-                               f"'{other}')()")  # fmt: skip
+        page.wait_for_function(f"() => ({COLOUR})(document.querySelector('#ll-draw canvas')) == "
+                               f"'{other}'")  # fmt: skip
         assert part(page, "input").locator("canvas").evaluate(COLOUR) == other
         assert shown(page) == before  # the colour is no part of the drawing
 

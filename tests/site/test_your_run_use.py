@@ -75,6 +75,7 @@ def test_files_are_picked_by_keyboard(page: Page, file: Path) -> None:
 def test_files_are_picked_by_touch(browser: Browser, home: str, file: Path) -> None:
     context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 800})
     page = context.new_page()
+    page.on("filechooser", lambda _: None)
     page.goto(home + PAGE, wait_until="networkidle")
     with page.expect_file_chooser() as chooser:
         page.locator("#ll-file").tap()
@@ -176,6 +177,7 @@ def test_nothing_leaves_the_device(
     browser: Browser, home: str, file: Path, scheme: str, width: int
 ) -> None:
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
+    page.on("filechooser", lambda _: None)
     asked: list[str] = []
     said: list[str] = []
     page.on("request", lambda request: asked.append(f"{request.method} {request.url}"))

@@ -127,7 +127,7 @@ def _page(served: dict[str, str | bytes]) -> str:
     )
     kinds = ".png,.jpg,.jpeg,.webp,.gif,.bmp,image/png,image/jpeg,image/webp,image/gif,image/bmp"
     return f"""\
-<div class="ll-photo" id="ll-photo" hidden>
+<div class="ll-photo" id="ll-photo">
 <p class="ll-photo-load"><button type="button">Load the network \
 ({_total(served) / 1e6:.1f} MB)</button>
 <progress max="1" value="0" aria-label="Loading" hidden></progress></p>
@@ -168,7 +168,10 @@ def _answers(predictor: Predictor) -> str:
     found = predictor.predict(location(s.file, package=s.package) for s in SAMPLES)
     rows = []
     for sample, answer in zip(SAMPLES, found, strict=True):
-        image = f'<img src="../../generated/photo/data/thumb-{sample.word}.jpg" alt="{sample.word}"'
+        image = (
+            f'<img src="../../generated/photo/data/thumb-{sample.word}.jpg" '
+            f'alt="Sample photograph: {sample.word}"'
+        )
         top = "<br>".join(f"{escape(label)} {100 * p:.1f} %" for label, p in answer.top)
         rows.append(
             f'<tr><td>{image} width="{THUMB}" height="{THUMB}" loading="lazy"></td>'

@@ -84,15 +84,16 @@ def _tree() -> str:
     for network in NETWORKS:
         x, y = NODES[network.key]
         kind = "output" if network.key == "vit" else "conv"
-        told = f"{network.name}, {network.year}: {network.idea}"
+        count = f"{network.parameters / 1e6:,.1f} M parameters"
+        if network.parameters < 1e6:
+            count = f"{network.parameters:,} parameters"
+        # Begins as the box reads: somebody who speaks to the computer says what is seen.
+        told = f"{network.name} {count}, {network.year}: {network.idea}"
         node = {"class_": "ll-node", "data_key": network.key}
         with d.link(chapter(network), f"{told}. Its chapter", **node):
             left, top = x - BOX[0] / 2, y - BOX[1] / 2
             d.rect(left, top, *BOX, fill=f"{kind}-soft", stroke=kind, radius=5)
             d.text(x, y - 3, network.name, anchor="middle", weight=650, size=14)
-            count = f"{network.parameters / 1e6:,.1f} M parameters"
-            if network.parameters < 1e6:
-                count = f"{network.parameters:,} parameters"
             d.text(x, y + 15, count, anchor="middle", fill="muted", size=12)
     return d.svg()
 
