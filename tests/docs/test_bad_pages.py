@@ -133,7 +133,7 @@ def test_a_page_is_refused_with_its_line(text: str, line: int, message: str) -> 
         ("print('a'); print(1)", "a\n...", "ellipsis"),
         ("print('a b c')", "a c", "-a c"),
         ("print('a\\nb')", "a b", "-a b"),
-        ("import random; print(random.random())", "0.5", "-0.5"),
+        ("import random; print(random.random())", "2.5", "-2.5"),
     ],
 )
 def test_a_fence_fails_with_its_reason(code: str, output: str, message: str) -> None:
