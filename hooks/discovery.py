@@ -40,6 +40,8 @@ def on_page_content(html: str, page: Any, config: Any, files: Any, **_: Any) -> 
         )
         return html
     parts = []
+    # What the API's pages are made of is in the docstrings; here stand their names alone.
+    source = re.sub(r"^::: (\S+)\n(?:    .*\n)*", r"See the page for `\1`.\n", source, flags=re.MULTILINE)
     for piece in pieces(source, place_of(page, config, files)):
         parts.append(f"```python\n{piece.text}\n```" if piece.code else piece.text)
         if piece.output:
