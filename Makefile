@@ -16,7 +16,7 @@ help: ## list these targets
 serve: ## set up, then serve the site on 127.0.0.1:8000 (PORT= changes the port)
 	@sh .ci/setup.sh port '$(PYTHON)' '$(PORT)'
 	@$(MAKE) -s .venv/.installed PYTHON='$(PYTHON)'
-	@$(MKDOCS) serve --dev-addr '127.0.0.1:$(PORT)'
+	@$(MKDOCS) serve --dirty --dev-addr '127.0.0.1:$(PORT)'
 
 test: .venv/.installed ## the whole gate, as CI runs it
 	@$(BIN)/python .ci/gate.py all

@@ -86,8 +86,12 @@ def table(results: Sequence[tuple[Step, bool, float]], total: float) -> str:
     ]
     budget = tomllib.loads((ROOT / "budgets.toml").read_text(encoding="utf-8"))
     lines.append(f"{'all':<28}{total:>9.1f}")
-    told = [f"{name} {most}" for part in budget.values() for name, most in part.items()]
-    lines.append(f"budgets (seconds, but skips): {', '.join(told)}")
+    told = [
+        f"{name} {most}{' s' * (part == 'seconds')}"
+        for part, limits in budget.items()
+        for name, most in limits.items()
+    ]
+    lines.append(f"budgets: {', '.join(told)}")
     return "\n".join(lines)
 
 

@@ -121,6 +121,8 @@ def on_nav(nav: Any, **_: Any) -> None:
 
 def on_post_build(config: Any) -> None:
     site, nav = Path(config["site_dir"]), NAV["nav"]
+    if any("description" not in page.meta for page in nav.pages):
+        return  # a preview that rendered some pages only: the whole is as it was
     root = Path(config["config_file_path"]).parent
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     base = config["site_url"] or ""

@@ -1,33 +1,41 @@
-"""Lets the search find chapters by what people know them by: names for create_model, and authors.
+"""Loads the search when somebody searches: its index is the largest file of the site.
 
-A hook of mkdocs. The words are those of generated/names/names.json. They are a field of the search
-index of their own, which is searched first and never shown (mkdocs.yml: `fields`). The package's
-source, which API pages fold away, is left out: it would make the index half as large again.
+The theme asks for search/search_index.json on every page. Here that file keeps only its settings,
+the whole goes to search/index.json, and assets/search.js stands before the theme's worker and
+loads both at the first query. A hook of mkdocs.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-SOURCE = '<details class="mkdocstrings-source"'
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+
+WORKER = re.compile(r'"search": "([^"]*?)assets/javascripts/workers/(search\.\w+\.min\.js)"')
 
 
-def on_page_content(html: str, **_: Any) -> str:
-    return html.replace(SOURCE, f'{SOURCE} data-search-exclude=""')
+def lazy(page: str, name: str) -> str:
+    """The page with our worker, which is told the name of the theme's."""
+    page, count = WORKER.subn(r'"search": "\1assets/search.js?\2"', page)
+    if count != 1:
+        raise PluginError(f"{name}: the theme names its search worker in another way now")
+    return page
 
 
-def with_names(index: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
-    """The index whose pages carry their names; each of these pages must be in it."""
-    entries = {entry["location"]: entry for entry in index["docs"]}
-    for location, words in names.items():
-        entries[location]["names"] = words
-    return index
+def on_post_page(output: str, /, page: Any, **_: Any) -> str:
+    return lazy(output, page.file.src_uri)
 
 
-def on_post_build(config: Any) -> None:
-    file = Path(config["site_dir"]) / "search" / "search_index.json"
-    names = Path(config["docs_dir"]) / "generated" / "names" / "names.json"
-    index = with_names(
-        json.loads(file.read_text(encoding="utf-8")), json.loads(names.read_text(encoding="utf-8"))
-    )
-    file.write_text(json.dumps(index, separators=(",", ":")), encoding="utf-8")
+def on_post_template(output: str, /, template_name: str, **_: Any) -> str:
+    return lazy(output, template_name) if template_name == "404.html" else output
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    whole = Path(config.site_dir, "search/search_index.json")
+    index = json.loads(whole.read_text(encoding="utf-8"))
+    if index["docs"]:
+        whole.replace(whole.with_name("index.json"))
+        stub = json.dumps({"config": index["config"], "docs": []}, separators=(",", ":"))
+        whole.write_text(stub, encoding="utf-8")

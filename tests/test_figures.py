@@ -1,14 +1,18 @@
 """The figures: drawn from the networks, readable by all, and drawn once only."""
 
+import importlib.util
 import re
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import Abort
 
 from lineage_lab.figures import build
 from lineage_lab.figures.style import Drawing
+from lineage_lab.weights import WeightsUnavailable
 
 GENERATED = Path(__file__).parents[1] / "docs" / "generated"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -100,3 +104,29 @@ def test_a_picture_with_links_is_a_group_and_its_links_have_names() -> None:
     assert link is not None
     assert (link.get("href"), link.get("aria-label")) == ("../y/", 'To "y" & on')
     assert link.find(f"{SVG}rect") is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError("cat.png comes with scikit-image: pip install scikit-image"),
+        WeightsUnavailable("pip install them", url="a-package", path=None),
+    ],
+)
+def test_the_build_says_in_a_line_what_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    root = Path(__file__).parents[1]
+    spec = importlib.util.spec_from_file_location("hook", root / "hooks" / "figures.py")
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+
+    def fail(_: Path) -> None:
+        raise error
+
+    monkeypatch.setattr("lineage_lab.figures.build", fail)
+    with pytest.raises(Abort, match=re.escape(str(error))):
+        hook.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))
+    error = ZeroDivisionError("a fault of ours")
+    with pytest.raises(ZeroDivisionError):
+        hook.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))

@@ -46,7 +46,7 @@ LAYERS = (
     {"registry", "finetuning", "lr_finder"},
     {"choosing", "predict", "results", "starting"},
     {"export", "gradcam"},
-    {"comparison", "doctor", "experiments"},
+    {"beside", "comparison", "doctor", "experiments"},
     {"exercises", "quizzes"},
     {"figures"},
     {"cli"},

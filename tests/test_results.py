@@ -220,6 +220,8 @@ def test_a_file_of_schema_1_becomes_one_of_schema_2(tmp_path: Path) -> None:
         '{"schema": 3}',
         '{"schema": 1, "rows": [{"name": "x"}], "seeds": []}',
         '{"schema": 2, "rows": [], "data": {}, "limit": null}',
+        '{"schema": 2, "rows": NaN, "data": {}, "limit": null}',
+        "[" * 100_000,
     ],
 )
 def test_a_file_that_is_no_comparison_is_refused_with_its_path(text: str, tmp_path: Path) -> None:
@@ -235,8 +237,23 @@ def test_a_file_that_is_no_comparison_is_refused_with_its_path(text: str, tmp_pa
         (lambda f: f.update(evil=1), "its fields are data, evil"),
         (lambda f: f["rows"][0]["runs"].pop(), "have not the same seeds"),
         (lambda f: f["rows"][0]["runs"][0].update(accuracy=0.99), "is not that of its answers"),
-        (lambda f: f["rows"][0]["runs"][0]["answers"].pop(), "shorter"),
+        (lambda f: f["rows"][0]["runs"][0]["answers"].pop(), "7 answers, not 8"),
+        (lambda f: f["rows"][0]["runs"][0].update(answers=[]), "0 answers, not 8"),
+        (lambda f: f["rows"][0].update(recipe={}), "epochs"),
+        (lambda f: f["rows"][0]["runs"][0]["provenance"].update(torch=5), "expected str"),
         (lambda f: f["rows"][0].update(macs="many"), "not supported"),
+        (lambda f: f["rows"][0]["runs"][0].update(seconds=0), "out of range"),
+        (lambda f: f["rows"][0]["runs"][0].update(seconds=float("inf")), "holds Infinity"),
+        (lambda f: f["rows"][0]["runs"][0].update(seconds=-1.5), "out of range"),
+        (lambda f: f["rows"][0]["runs"][0].update(accuracy=-0.5), "out of range"),
+        (lambda f: f["rows"][0].update(name=5), "expected str"),
+        (lambda f: f["rows"][1].update(name="a"), "a network twice"),
+        (
+            lambda f: [
+                r.update(truth=[1] * 8, answers=[1] * 8, accuracy=1.0) for r in f["rows"][0]["runs"]
+            ],
+            "not the same validation images",
+        ),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused(

@@ -109,19 +109,34 @@
     return made;
   }
 
+  // A line of code with a button that copies it; without leave, the line is selected instead.
+  function line(text) {
+    const code = element("code", text);
+    const button = element("button", "Copy");
+    button.type = "button";
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "Copied";
+      } catch {
+        window.getSelection().selectAllChildren(code);
+      }
+    });
+    const box = element("div", "", "ll-code");
+    box.append(code, button);
+    return box;
+  }
+
   const sentence = (words) => words[0].toUpperCase() + words.slice(1) + ".";
 
   function card(answer, first) {
     const c = answer.candidate;
     const box = element("section", "", "ll-answer");
     box.dataset.row = `${c.name}/${c.weights}`;
-    box.append(element("h4", first ? `Take ${c.shown}` : `Or ${c.shown}`));
+    box.append(element("h3", first ? `Take ${c.shown}` : `Or ${c.shown}`));
     box.append(element("p", sentence(answer.gains.join(", ")
       + (answer.costs.length ? `, but ${answer.costs.join(", ")}` : ""))));
-    const code = element("code", c.code);
-    const pre = element("pre");
-    pre.append(code);
-    box.append(pre);
+    box.append(line(c.code));
     const numbers = [`${fixed(c.top1, 1)} % top-1`, `${fixed(c.megabytes, 1)} MiB`, `${fixed(c.gmacs, 2)} G MACs`,
       `${fixed(c.gib, 1)} GiB to train`];
     if (given(c.milliseconds)) numbers.push(`${fixed(c.milliseconds, 1)} ms an image`);
@@ -130,9 +145,9 @@
     if (data.chapters[c.family]) {
       const link = element("a", `How it works: the chapter on ${data.families[c.family]}`);
       link.href = data.chapters[c.family];
-      const line = element("p");
-      line.append(link);
-      box.append(line);
+      const last = element("p");
+      last.append(link);
+      box.append(last);
     }
     return box;
   }
@@ -149,13 +164,15 @@
       ? `Any one of these, left open, gives an answer: ${guilty.map((key) => names[key]).join(", ")}.`
       : "Loosen more than one of them.";
     const box = element("section", "", "ll-answer");
-    box.append(element("h4", "No network is within all of these limits"), element("p", advice));
+    box.append(element("h3", "No network is within all of these limits"), element("p", advice));
     return box;
   }
 
   function update() {
     const wish = asked();
     const found = pick(data.candidates, wish);
+    form.querySelector("output").textContent = found.length
+      ? `Take ${found.map((a) => a.candidate.shown).join(", or ")}.` : "No network is within all of these limits.";
     answers.replaceChildren(...(found.length ? found.map((a, i) => card(a, i === 0)) : [nothing(wish)]));
   }
 

@@ -39,18 +39,60 @@ document.addEventListener("click", (event) => {
   button.removeAttribute("data-clipboard-target");
 }, true);
 
-// Mathematics: loaded only where a page has some.
-const formulas = document.querySelectorAll(".arithmatex");
-if (formulas.length) {
-  const base = new URL("vendor/katex/", document.currentScript.src);
-  const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("katex.min.css", base) });
-  const script = Object.assign(document.createElement("script"), { src: new URL("katex.min.js", base) });
-  script.addEventListener("load", () => {
-    for (const element of formulas) {
-      const source = element.textContent;
-      const display = source.startsWith("\\[");
-      window.katex.render(source.slice(2, -2), element, { displayMode: display, throwOnError: false });
-    }
+// The index is fetched while the reader still types: the search's worker then has it at hand.
+const search = document.getElementById("__search");
+const index = new URL("../search/index.json", document.currentScript.src);
+if (search) search.addEventListener("change", () => { fetch(index).catch(() => {}); }, { once: true });
+
+// The menu's label becomes a button, which a keyboard reaches; Escape closes the menu.
+const drawer = document.getElementById("__drawer");
+const label = document.querySelector(".md-header__button[for='__drawer']");
+if (drawer && label) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = label.className;
+  button.setAttribute("aria-label", "Menu");
+  button.append(...label.childNodes);
+  label.replaceWith(button);
+  const tell = () => button.setAttribute("aria-expanded", String(drawer.checked));
+  tell();
+  drawer.addEventListener("change", tell);
+  button.addEventListener("click", () => drawer.click());
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && drawer.checked) { drawer.click(); button.focus(); }
   });
-  document.head.append(style, script);
+}
+
+// What scrolls sideways can be reached and scrolled by keyboard; the theme's wraps and copy buttons
+// come late, and it makes a landmark of each copy button and of each result's tags.
+const scrolls = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const element = target.matches("table") ? target.closest(".md-typeset__scrollwrap") : target;
+    if (!element) continue;
+    if (element.scrollWidth <= element.clientWidth) { element.removeAttribute("tabindex"); continue; }
+    element.tabIndex = 0;
+    if (!element.matches(".md-typeset__scrollwrap")) continue;
+    element.setAttribute("role", "group");
+    element.setAttribute("aria-label", "Table");
+  }
+});
+const content = document.querySelector(".md-content");
+const found = document.querySelector(".md-search-result");
+let waiting = false;
+function late() {
+  waiting = false;
+  if (found) {
+    found.parentElement.tabIndex = found.querySelector("li") ? 0 : -1;
+    for (const each of found.querySelectorAll("nav:not([role])")) each.setAttribute("role", "presentation");
+  }
+  for (const each of content.querySelectorAll("nav.md-code__nav:not([role])")) each.setAttribute("role", "presentation");
+  for (const each of content.querySelectorAll(".md-typeset__scrollwrap, .md-typeset__scrollwrap table, .ll-figure, div.arithmatex, .ll-source, pre > code")) scrolls.observe(each);
+}
+if (content) {
+  (window.requestIdleCallback || setTimeout)(late);
+  const observer = new MutationObserver(() => {
+    if (!waiting) setTimeout(() => (window.requestIdleCallback || setTimeout)(late), 100);
+    waiting = true;
+  });
+  for (const each of [content, found]) if (each) observer.observe(each, { childList: true, subtree: true });
 }

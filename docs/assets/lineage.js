@@ -39,11 +39,32 @@
   }
 
   // --- Lighting up: a row and what it is about, in both directions.
+  const readout = document.querySelector("#ll-readout");
+  const hint = "Point at a disc or a row, and its numbers stand here.";
+
+  // The numbers of what is lit, as the disc's tip has them: a finger brings up no tip.
+  function tell(row) {
+    const tip = row && document.querySelector(`.ll-disc[data-row="${CSS.escape(row)}"] title`);
+    if (readout) readout.textContent = tip ? tip.textContent : hint;
+  }
+
+  // The table of a disc scrolls to its row; the page stays where it is.
+  function bring(row) {
+    const frame = row && row.closest(".ll-data");
+    if (!frame) return;
+    const [inner, outer] = [row.getBoundingClientRect(), frame.getBoundingClientRect()];
+    const head = row.closest("table").tHead.offsetHeight;
+    if (inner.top < outer.top + head || inner.bottom > outer.bottom) {
+      frame.scrollTop += inner.top - outer.top - (outer.height + head - inner.height) / 2;
+    }
+  }
+
   function light(mine) {
     for (const element of all(".ll-on")) element.classList.remove("ll-on");
     for (const svg of all("svg.ll-some")) svg.classList.remove("ll-some");
+    const { row, key } = mine ? mine.dataset : {};
+    tell(row);
     if (!mine) return;
-    const { row, key } = mine.dataset;
     const lit = row
       ? all(`[data-row="${CSS.escape(row)}"]`)
       : all(`[data-key="${key}"], [data-from="${key}"], [data-to="${key}"]`);
@@ -52,6 +73,7 @@
       const svg = element.closest("svg");
       if (svg) svg.classList.add("ll-some");
     }
+    if (mine.closest("svg")) bring(lit.find((element) => element.matches("tr")));
   }
 
   const subjects = all("tr[data-row], tr[data-key], .ll-disc, .ll-node");
@@ -96,9 +118,11 @@
   if (!form || !charts) return;
   for (const details of all("details", charts)) details.replaceWith(details.querySelector("figure"));
   form.hidden = false;
+  readout.hidden = false;
+  tell();
 
   const rows = all("#ll-points tbody tr");
-  const units = { macs: "G MACs", parameters: "M parameters", size: "MiB", year: "(year)" };
+  const units = { macs: "G MACs", parameters: "M parameters", size: "MiB", year: "" };
 
   function update() {
     const axis = form.elements.axis.value;
@@ -108,6 +132,7 @@
     const until = Number(form.elements.until.value);
     for (const figure of all("figure", charts)) figure.hidden = figure.dataset.axis !== axis;
     form.querySelector("[data-unit]").textContent = units[axis];
+    form.querySelector("[data-limit]").hidden = axis === "year"; // which has "from" and "to"
     const out = new Set();
     for (const row of rows) {
       const year = Number(row.dataset.year);
@@ -119,13 +144,19 @@
     for (const mark of all(".ll-disc, .ll-label", charts)) {
       mark.classList.toggle("ll-out", out.has(mark.dataset.row));
     }
+    for (const line of all(".ll-line", charts)) {
+      line.classList.toggle("ll-out", out.has(line.dataset.fromRow) || out.has(line.dataset.toRow));
+    }
     const left = rows.filter((row) => !row.hidden);
     if (left.length && !left.some((row) => row.tabIndex === 0)) enter(left[0]);
     form.querySelector("output").textContent =
       `${left.length} of ${rows.length} shown. Point at a row or a disc, or go through the rows with the arrow keys.`;
   }
 
-  form.addEventListener("input", update);
+  form.addEventListener("input", (event) => {
+    if (event.target.name === "axis") form.elements.most.value = ""; // it was of another unit
+    update();
+  });
   form.addEventListener("reset", () => setTimeout(update));
   form.addEventListener("submit", (event) => event.preventDefault());
   update();

@@ -372,15 +372,31 @@ def doctor(offline: bool) -> None:
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--markdown", is_flag=True, help="Print a Markdown table.")
-def show(file: Path, markdown: bool) -> None:
-    """Print the table of FILE, which ``compare --json`` wrote."""
+@click.option(
+    "--beside",
+    "other",
+    type=click.Path(path_type=Path),
+    help="Another such file: print its table too, and what may not be compared.",
+)
+def show(file: Path, markdown: bool, other: Path | None) -> None:
+    """Print the table of FILE, which ``compare`` wrote."""
+    from lineage_lab.beside import beside
     from lineage_lab.comparison import Comparison
 
-    result = Comparison.load(file)
-    if markdown:
-        click.echo(result.to_markdown(), nl=False)
-    else:
-        _table(result)
+    results = [Comparison.load(each) for each in (file, other) if each]
+    for number, result in enumerate(results):
+        if number:
+            click.echo()
+        if markdown:
+            click.echo(result.to_markdown(), nl=False)
+        else:
+            _table(result)
+            for words in result.words:
+                click.echo(words)
+    if len(results) > 1:
+        click.echo()
+        for words in beside(*results):
+            click.echo(f"- {words}" if markdown else words)
 
 
 def _changes(

@@ -38,10 +38,8 @@ class Layer:
         output_shape: Shape of one image's output, without the batch axis.
         parameters: Parameters that belong to this very module, not to its children.
         macs: Multiply-adds for one image.
-        receptive_field: Side in input pixels of what one unit sees, the longer one of
-            height and width; ``None`` where the output has no places, or each of them
-            sees the whole image.
-        stride: Input pixels between two neighbouring units along that side, ``None`` likewise.
+        field: What one unit sees along the longer one of height and width; ``None`` where the
+            output has no places, or each of them sees the whole image.
     """
 
     name: str
@@ -49,8 +47,17 @@ class Layer:
     output_shape: tuple[int, ...]
     parameters: int
     macs: int
-    receptive_field: int | None
-    stride: int | None
+    field: Field | None
+
+    @property
+    def receptive_field(self) -> int | None:
+        """Side in input pixels of what one unit sees; ``None`` as for `field`."""
+        return self.field.size if self.field else None
+
+    @property
+    def stride(self) -> int | None:
+        """Input pixels between two neighbouring units along that side; ``None`` likewise."""
+        return self.field.stride if self.field else None
 
 
 class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -85,9 +92,7 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not shadow.is_map:
                 continue
             field = max(shadow.fields(), key=lambda field: field.size)
-            self.layers[number] = replace(
-                self.layers[number], receptive_field=field.size, stride=field.stride
-            )
+            self.layers[number] = replace(self.layers[number], field=field)
 
     def start(self, image: Tensor) -> None:
         """Each pixel of this image sees itself."""
@@ -121,8 +126,7 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     output_shape=tuple(output.shape[1:]),
                     parameters=own,
                     macs=counted,
-                    receptive_field=None,
-                    stride=None,
+                    field=None,
                 )
             )
 

@@ -34,6 +34,13 @@ class Reference:
 
 REFERENCES: tuple[Reference, ...] = (
     Reference(
+        "fukushima1969", ("Kunihiko Fukushima",),
+        "Visual Feature Extraction by a Multilayered Network of Analog Threshold Elements",
+        "IEEE Transactions on Systems Science and Cybernetics 5(4), 322–333", 1969,
+        "https://doi.org/10.1109/TSSC.1969.300225",
+        "rectified units",
+    ),
+    Reference(
         "fukushima1980", ("Kunihiko Fukushima",),
         "Neocognitron: A self-organizing neural network model for a mechanism of pattern "
         "recognition unaffected by shift in position",
@@ -47,10 +54,37 @@ REFERENCES: tuple[Reference, ...] = (
         "the first convolutional network trained by backpropagation on real post",
     ),
     Reference(
+        "chellapilla2006", ("Kumar Chellapilla", "Sidd Puri", "Patrice Simard"),
+        "High Performance Convolutional Neural Networks for Document Processing",
+        "International Workshop on Frontiers in Handwriting Recognition", 2006,
+        "https://hal.inria.fr/inria-00112631",
+        "a convolutional network on a graphics card",
+    ),
+    Reference(
         "glorot2010", ("Xavier Glorot", "Yoshua Bengio"),
         "Understanding the difficulty of training deep feedforward neural networks",
         "AISTATS 2010", 2010, "https://proceedings.mlr.press/v9/glorot10a.html",
         "first weights that keep the signal's size",
+    ),
+    Reference(
+        "nair2010", ("Vinod Nair", "Geoffrey E. Hinton"),
+        "Rectified Linear Units Improve Restricted Boltzmann Machines",
+        "ICML 2010", 2010, "https://icml.cc/Conferences/2010/papers/432.pdf",
+        "ReLU, where AlexNet's paper has it from",
+    ),
+    Reference(
+        "ciresan2011", ("Dan C. Cireșan", "Ueli Meier", "Jonathan Masci",
+                        "Luca M. Gambardella", "Jürgen Schmidhuber"),
+        "High-Performance Neural Networks for Visual Object Classification",
+        "arXiv", 2011, "https://arxiv.org/abs/1102.0183",
+        "deep convolutional networks trained on GPUs before AlexNet",
+    ),
+    Reference(
+        "hinton2012", ("Geoffrey E. Hinton", "Nitish Srivastava", "Alex Krizhevsky",
+                       "Ilya Sutskever", "Ruslan R. Salakhutdinov"),
+        "Improving neural networks by preventing co-adaptation of feature detectors",
+        "arXiv", 2012, "https://arxiv.org/abs/1207.0580",
+        "dropout, as AlexNet's paper cites it",
     ),
     Reference(
         "lin2013", ("Min Lin", "Qiang Chen", "Shuicheng Yan"), "Network In Network",
@@ -93,6 +127,18 @@ REFERENCES: tuple[Reference, ...] = (
         "shortcuts with gates, before ResNet",
     ),
     Reference(
+        "long2015", ("Jonathan Long", "Evan Shelhamer", "Trevor Darrell"),
+        "Fully Convolutional Networks for Semantic Segmentation",
+        "CVPR 2015", 2015, "https://arxiv.org/abs/1411.4038",
+        "dense layers read as convolutions",
+    ),
+    Reference(
+        "gatys2015", ("Leon A. Gatys", "Alexander S. Ecker", "Matthias Bethge"),
+        "A Neural Algorithm of Artistic Style",
+        "arXiv", 2015, "https://arxiv.org/abs/1508.06576",
+        "what VGG's features are used for besides",
+    ),
+    Reference(
         "he2016identity", ("Kaiming He", "Xiangyu Zhang", "Shaoqing Ren", "Jian Sun"),
         "Identity Mappings in Deep Residual Networks", "ECCV 2016", 2016,
         "https://arxiv.org/abs/1603.05027", "a shortcut with nothing on it",
@@ -128,6 +174,19 @@ REFERENCES: tuple[Reference, ...] = (
         "https://arxiv.org/abs/1611.05431", "groups come back: cardinality",
     ),
     Reference(
+        "zhou2016", ("Bolei Zhou", "others"),
+        "Learning Deep Features for Discriminative Localization",
+        "CVPR 2016", 2016, "https://arxiv.org/abs/1512.04150",
+        "class activation maps",
+    ),
+    Reference(
+        "szegedy2016", ("Christian Szegedy", "Vincent Vanhoucke", "Sergey Ioffe",
+                        "Jonathon Shlens", "Zbigniew Wojna"),
+        "Rethinking the Inception Architecture for Computer Vision",
+        "CVPR 2016", 2016, "https://arxiv.org/abs/1512.00567",
+        "Inception after GoogLeNet, label smoothing",
+    ),
+    Reference(
         "vaswani2017", ("Ashish Vaswani", "others"), "Attention Is All You Need", "NIPS 2017",
         2017, "https://arxiv.org/abs/1706.03762", "the transformer",
     ),
@@ -135,6 +194,24 @@ REFERENCES: tuple[Reference, ...] = (
         "hu2017", ("Jie Hu", "Li Shen", "Samuel Albanie", "Gang Sun", "Enhua Wu"),
         "Squeeze-and-Excitation Networks", "CVPR 2018", 2017,
         "https://arxiv.org/abs/1709.01507", "a gate for each channel",
+    ),
+    Reference(
+        "selvaraju2017", ("Ramprasaath R. Selvaraju", "others"),
+        "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
+        "ICCV 2017", 2017, "https://arxiv.org/abs/1610.02391",
+        "Grad-CAM",
+    ),
+    Reference(
+        "smith2017", ("Leslie N. Smith",),
+        "Cyclical Learning Rates for Training Neural Networks",
+        "WACV 2017", 2017, "https://arxiv.org/abs/1506.01186",
+        "the range test for a learning rate",
+    ),
+    Reference(
+        "balduzzi2017", ("David Balduzzi", "others"),
+        "The Shattered Gradients Problem: If resnets are the answer, then what is the question?",
+        "ICML 2017", 2017, "https://arxiv.org/abs/1702.08591",
+        "what plain depth does to gradients",
     ),
     Reference(
         "sandler2018", ("Mark Sandler", "Andrew Howard", "Menglong Zhu", "Andrey Zhmoginov",
@@ -148,10 +225,35 @@ REFERENCES: tuple[Reference, ...] = (
         "https://arxiv.org/abs/1807.11626", "the search that EfficientNet-B0 comes from",
     ),
     Reference(
+        "wu2018", ("Yuxin Wu", "Kaiming He"),
+        "Group Normalization",
+        "ECCV 2018", 2018, "https://arxiv.org/abs/1803.08494",
+        "batch normalization's trouble with small batches",
+    ),
+    Reference(
         "deitsch2019", ("Sergiu Deitsch", "others"),
         "Automatic classification of defective photovoltaic module cells in electroluminescence "
         "images", "Solar Energy 185, 455–468", 2019,
         "https://doi.org/10.1016/j.solener.2019.02.067", "the photographs of solar cells (ELPV)",
+    ),
+    Reference(
+        "yang2019", ("Greg Yang", "Jeffrey Pennington", "Vinay Rao",
+                     "Jascha Sohl-Dickstein", "Samuel S. Schoenholz"),
+        "A Mean Field Theory of Batch Normalization",
+        "ICLR 2019", 2019, "https://arxiv.org/abs/1902.08129",
+        "gradients that grow through batch normalization",
+    ),
+    Reference(
+        "jain2019", ("Sarthak Jain", "Byron C. Wallace"),
+        "Attention is not Explanation",
+        "NAACL 2019", 2019, "https://arxiv.org/abs/1902.10186",
+        "what a map of attention doesn't say",
+    ),
+    Reference(
+        "wiegreffe2019", ("Sarah Wiegreffe", "Yuval Pinter"),
+        "Attention is not not Explanation",
+        "EMNLP 2019", 2019, "https://arxiv.org/abs/1908.04626",
+        "the answer to it",
     ),
     Reference(
         "touvron2020", ("Hugo Touvron", "others"),
@@ -168,6 +270,31 @@ REFERENCES: tuple[Reference, ...] = (
         "wightman2021", ("Ross Wightman", "Hugo Touvron", "Hervé Jégou"),
         "ResNet strikes back: An improved training procedure in timm", "arXiv", 2021,
         "https://arxiv.org/abs/2110.00476", "how much the recipe matters",
+    ),
+    Reference(
+        "touvron2021", ("Hugo Touvron", "Matthieu Cord", "Alexandre Sablayrolles",
+                        "Gabriel Synnaeve", "Hervé Jégou"),
+        "Going deeper with Image Transformers",
+        "ICCV 2021", 2021, "https://arxiv.org/abs/2103.17239",
+        "layer scale",
+    ),
+    Reference(
+        "tan2021", ("Mingxing Tan", "Quoc V. Le"),
+        "EfficientNetV2: Smaller Models and Faster Training",
+        "ICML 2021", 2021, "https://arxiv.org/abs/2104.00298",
+        "what its authors changed later",
+    ),
+    Reference(
+        "singh2022", ("Mannat Singh", "others"),
+        "Revisiting Weakly Supervised Pre-Training of Visual Perception Models",
+        "CVPR 2022", 2022, "https://arxiv.org/abs/2201.08371",
+        "SWAG's weights for ViT",
+    ),
+    Reference(
+        "ding2022", ("Xiaohan Ding", "Xiangyu Zhang", "Jungong Han", "Guiguang Ding"),
+        "Scaling Up Your Kernels to 31x31: Revisiting Large Kernel Design in CNNs",
+        "CVPR 2022", 2022, "https://arxiv.org/abs/2203.06717",
+        "larger kernels than ConvNeXt's",
     ),
     Reference(
         "woo2023", ("Sanghyun Woo", "others"),

@@ -22,6 +22,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -333,7 +334,8 @@ class Comparison:
                 message says where.
         """
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
+            found = json.loads(text, parse_constant=_no_number)
             schema = found.pop("schema")
             if schema == 1:
                 found = _from_schema_1(found)
@@ -346,8 +348,19 @@ class Comparison:
             result = cls(rows=rows, **found)
             if len({tuple(run.seed for run in row.runs) for row in rows}) != 1 or not result.seeds:
                 raise ValueError("its rows have not the same seeds")
-            result.cells()
-        except (ValueError, TypeError, KeyError, AttributeError, LookupError) as error:
+            if len({tuple(run.truth for run in row.runs) for row in rows}) != 1:
+                raise ValueError("its rows have not the same validation images")
+            if len({row.name for row in rows}) < len(rows):
+                raise ValueError("it has a network twice")
+            _ = *map(" ".join, result.cells()), result.caption, result.footnote  # can be shown
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            LookupError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             raise ValueError(
                 f"{path} is no comparison that `lineage-lab compare` wrote, such as "
                 f"comparison.json in its --out folder: {error}"
@@ -359,15 +372,25 @@ def read_run(found: dict[str, Any]) -> Run:
     """A run from its JSON.
 
     Raises:
-        ValueError: Its accuracy is not that of its answers.
+        ValueError: Its accuracy is not that of its answers, or a number is none that a run has.
         TypeError: It has not the fields of a `Run`.
     """
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
     values["epochs"] = tuple(Epoch(**epoch) for epoch in values["epochs"])
     run = Run(**values)
+    if not (0 <= run.accuracy <= 1 and 0 < run.seconds < inf and run.images_trained >= 0):
+        raise ValueError(f"seed {run.seed}: its accuracy, seconds or images are out of range")
+    if len(run.truth) != len(run.answers):
+        raise ValueError(
+            f"seed {run.seed}: it has {len(run.answers)} answers, not {len(run.truth)}"
+        )
     if run.answers and abs(mean(map(float, run.correct)) - run.accuracy) > 1e-9:
         raise ValueError(f"seed {run.seed}: its accuracy is not that of its answers")
     return run
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"it holds {text}, which is no number of JSON")
 
 
 def to_text(found: dict[str, Any]) -> str:

@@ -1,14 +1,16 @@
 """A real browser over the built site, and a plain server for it."""
 
 import functools
+import gzip
 import http.server
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -16,7 +18,57 @@ CHROMIUM = next(
 PREFIX = "/lineage-lab/"  # GitHub Pages serves the site under the repository's name
 
 
+# What GitHub Pages compresses; fonts and pictures are compressed already.
+TEXTS = {".html", ".css", ".js", ".json", ".svg", ".txt", ".xml", ".ipynb"}
+
+
+@functools.lru_cache(maxsize=None)
+def compressed(path: Path, _: float) -> bytes:
+    return gzip.compress(path.read_bytes(), 6)
+
+
 class _Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves as GitHub Pages does: compressed, kept for ten minutes."""
+
+    protocol_version = "HTTP/1.1"
+    extensions_map = {  # noqa: RUF012
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".webp": "image/webp",
+        ".wasm": "application/wasm",
+        ".ipynb": "application/x-ipynb+json",
+    }
+
+    def __init__(self, *given: Any, changed: Mapping[str, str], **options: Any) -> None:
+        self.changed = changed
+        super().__init__(*given, **options)
+
+    def do_GET(self) -> None:
+        if (text := self.changed.get(self.path.removeprefix(PREFIX))) is not None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+            return
+        path = Path(self.translate_path(self.path))
+        if path.is_dir() and self.path.split("?")[0].endswith("/"):
+            path /= "index.html"
+        gzipped = "gzip" in self.headers.get("Accept-Encoding", "")
+        if not (gzipped and path.suffix in TEXTS and path.is_file()):
+            super().do_GET()
+            return
+        body = compressed(path, path.stat().st_mtime)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "max-age=600")
+        super().end_headers()
+
     def translate_path(self, path: str) -> str:
         return super().translate_path("/" + path.removeprefix(PREFIX))
 
@@ -25,9 +77,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(site: Path) -> Iterator[str]:
-    """Serves a folder; gives the address of its home page."""
-    handler = functools.partial(_Handler, directory=str(site))
+def served(site: Path, changed: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Serves a folder, some of its pages changed; gives the address of its home page."""
+    handler = functools.partial(_Handler, directory=str(site), changed=changed or {})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -49,3 +101,25 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+USES = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 390)]
+
+
+@contextmanager
+def touched(
+    browser: Browser, address: str, scheme: str, width: int
+) -> Iterator[tuple[Page, list[str]]]:
+    """A page under a finger, and what it asked for or complained of once it was loaded."""
+    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    context = browser.new_context(has_touch=True, **options)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(address, wait_until="networkidle")
+    noted: list[str] = []
+    page.on("request", lambda request: noted.append(request.url))
+    page.on("console", lambda message: noted.append(message.text))
+    page.on("pageerror", lambda error: noted.append(str(error)))
+    yield page, noted
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 0
+    context.close()

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from tests.site.browser import chromium, served
+from tests.site.browser import CHROMIUM, chromium, served
 
 
 @pytest.fixture(scope="module")
@@ -17,5 +17,17 @@ def home(built_site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
     with chromium() as running:
         yield running
+
+
+@pytest.fixture
+def page(browser: Browser, home: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The page that a test file is about: its `PAGE`, such as ``timeline/``."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.on("filechooser", lambda _: None)  # from now on, or the first one may slip through
+    opened.goto(home + request.module.PAGE, wait_until="networkidle")
+    yield opened
+    opened.close()

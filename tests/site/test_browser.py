@@ -2,12 +2,11 @@
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.site.browser import CHROMIUM, chromium, served
+from tests.site.browser import CHROMIUM
 from tests.site.screenshot import PAGES
 
 if CHROMIUM is None:
@@ -125,4 +124,4 @@ def test_without_scripts_the_chapter_can_be_read(browser: Browser, home: str) ->
 def test_the_lab_can_be_downloaded_and_was_executed(page: Page, home: str) -> None:
     page.goto(home + PAGES["lab"], wait_until="networkidle")
     assert page.locator("a[href$='.ipynb']").count() >= 1
-    assert page.locator(".jp-OutputArea-output img").count() >= 3
+    assert page.locator(".ll-picture img").count() >= 3

@@ -3,17 +3,15 @@
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from lineage_lab.choosing import CAUTIONS, GOALS, PICKS, Choice, candidates, pick
-from tests.site.browser import CHROMIUM, chromium, served
+from tests.site.browser import USES, touched
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
+PAGE = "choosing/"
 LATENCY = Path(__file__).parents[2] / "docs" / "results" / "latency.json"
 LIMITS = {"megabytes": 600, "gmacs": 40, "gib": 60, "milliseconds": 3000}
 
@@ -22,14 +20,6 @@ LIMITS = {"megabytes": 600, "gmacs": 40, "gib": 60, "milliseconds": 3000}
 def networks() -> tuple[object, ...]:
     rows = json.loads(LATENCY.read_text(encoding="utf-8"))["rows"]
     return candidates({name: row["median"] for name, row in rows.items()})
-
-
-@pytest.fixture
-def page(browser: Browser, home: str) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.goto(home + "choosing/", wait_until="networkidle")
-    yield opened
-    opened.close()
 
 
 def told(answers: tuple[Choice, ...]) -> list[list[object]]:
@@ -81,7 +71,7 @@ def test_each_limit_at_the_very_value_of_a_network(
 
 
 def heading(page: Page) -> str:
-    return page.locator("#ll-answers h4").first.text_content() or ""
+    return page.locator("#ll-answers h3").first.text_content() or ""
 
 
 def test_the_form_answers_by_mouse(page: Page) -> None:
@@ -158,3 +148,66 @@ def test_without_scripts_the_decision_list_answers(browser: Browser, home: str) 
         assert words in text
     assert page.locator("#ll-candidates tbody tr:visible").count() == len(candidates())
     context.close()
+
+
+def test_a_line_of_code_is_copied_after_every_answer(browser: Browser, home: str) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(home + PAGE, wait_until="networkidle")
+    for goal in ("accuracy", "macs"):
+        page.locator(f"#ll-picker [value={goal}]").check()
+        first = page.locator("#ll-answers .ll-answer").first
+        button = first.get_by_role("button", name="Copy")
+        button.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(100)
+        assert page.evaluate("navigator.clipboard.readText()") == first.locator("code").inner_text()
+        assert first.get_by_role("button").inner_text() == "Copied"
+    context.close()
+
+
+def test_a_change_is_told_in_a_line_not_by_all_the_answers(page: Page) -> None:
+    """A screen reader reads aloud what is live: three cards at each key would be noise."""
+    said = page.locator("#ll-picker output")
+    assert said.get_attribute("aria-live") == "polite"
+    assert page.locator("#ll-answers[aria-live], #ll-answers [aria-live]").count() == 0
+    assert said.inner_text() == "Take ResNet-50, or ConvNeXt-Tiny, or EfficientNet-B0."
+    page.locator("#ll-picker [name=megabytes]").fill("1")
+    assert said.inner_text() == "No network is within all of these limits."
+
+
+@pytest.mark.parametrize(("scheme", "width"), USES)
+def test_the_picker_is_used_by_touch_and_asks_nobody(
+    scheme: str, width: int, browser: Browser, home: str
+) -> None:
+    with touched(browser, home + PAGE, scheme, width) as (page, asked):
+        page.locator("#ll-picker label", has_text="few MACs").tap()
+        assert heading(page) == "Take EfficientNet-B0"
+        page.locator("#ll-picker [name=top1]").tap()
+        page.keyboard.type("82")
+        assert heading(page) == "Take EfficientNet-B3"
+        page.locator("#ll-picker [name=commercial]").tap()
+        page.locator("#ll-picker [name=kind]").select_option("transformer")
+        assert heading(page) == "No network is within all of these limits"
+        page.locator("#ll-picker button[type=reset]").tap()
+        page.wait_for_timeout(50)
+        assert heading(page) == "Take ResNet-50"
+        page.locator("#ll-candidates th").nth(2).locator("button").tap()
+        assert asked == []
+        page.locator("#ll-answers a").first.tap()
+        page.wait_for_url("**/chapters/resnet/")
+
+
+@pytest.mark.parametrize("typed", ["-1", "1e999", "e", "--", "1e-300", "99999999999999999999"])
+def test_odd_numbers_do_no_harm(typed: str, page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for name in LIMITS:
+        page.locator(f"#ll-picker [name={name}]").focus()
+        page.keyboard.type(typed)
+        assert heading(page)
+        assert page.locator("#ll-answers .ll-answer").count() >= 1
+    page.locator("#ll-picker button[type=reset]").click()
+    page.wait_for_timeout(50)
+    assert heading(page) == "Take ResNet-50"
+    assert errors == []

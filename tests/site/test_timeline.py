@@ -1,6 +1,5 @@
 """The timeline in a real Chromium: by mouse, by keyboard, and with scripts off."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,20 +7,11 @@ from playwright.sync_api import Browser, Locator, Page
 
 from lineage_lab.choosing import candidates
 from lineage_lab.lineage import NETWORKS, PASSED_ON
-from tests.site.browser import CHROMIUM, chromium, served
+from tests.site.browser import USES, touched
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
+PAGE = "timeline/"
 ROWS = [c for c in candidates() if not c.published.startswith("efficientnet-lite")]
 POINTS = "#ll-points tbody tr"
-
-
-@pytest.fixture
-def page(browser: Browser, home: str) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.goto(home + "timeline/", wait_until="networkidle")
-    yield opened
-    opened.close()
 
 
 def column(page: Page, table: str, index: int) -> list[str]:
@@ -201,3 +191,78 @@ def test_without_scripts_everything_is_there(browser: Browser, home: str) -> Non
     assert not page.locator("#ll-chart-controls").is_visible()
     assert page.locator("th button").count() == 0
     context.close()
+
+
+def test_a_filter_takes_away_the_lines_of_what_it_takes_away(page: Page) -> None:
+    """A line joins two sizes of a family: without one of them it leads nowhere."""
+    lines = page.locator("figure[data-axis=macs] .ll-line")
+    assert lines.count() > 20
+
+    def shown() -> list[tuple[str, str]]:
+        return [
+            (str(one.get_attribute("data-from-row")), str(one.get_attribute("data-to-row")))
+            for one in lines.all()
+            if one.is_visible()
+        ]
+
+    assert len(shown()) == lines.count()
+    control(page, "family").select_option("vgg")
+    assert shown()
+    assert all(a.startswith("vgg") and b.startswith("vgg") for a, b in shown())
+    control(page, "most").fill("12")
+    left = {str(r.get_attribute("data-row")) for r in page.locator(f"{POINTS}:visible").all()}
+    assert 0 < len(left) < 8
+    assert all({a, b} <= left for a, b in shown())
+
+
+def test_a_limit_belongs_to_its_axis(page: Page) -> None:
+    """2 G MACs are not 2 M parameters: a limit that means something else is not kept."""
+    control(page, "most").fill("2")
+    control(page, "axis").nth(1).check()
+    assert control(page, "most").input_value() == ""
+    assert page.locator(f"{POINTS}:visible").count() == len(ROWS)
+    control(page, "axis").nth(3).check()  # the years have fields of their own
+    assert not control(page, "most").is_visible()
+    control(page, "axis").nth(0).check()
+    assert control(page, "most").is_visible()
+
+
+def readout(page: Page) -> str:
+    return page.locator("#ll-readout").inner_text()
+
+
+def test_what_is_pointed_at_is_told_by_mouse_and_by_keyboard(page: Page) -> None:
+    told = "ResNet-50, IMAGENET1K_V2: 80.86 % top-1, 4.09 G MACs, 25.6 M parameters, 97.8 MiB"
+    page.locator("figure[data-axis=macs] .ll-disc[data-row='resnet50/imagenet'] circle").hover()
+    assert readout(page) == told
+    row = page.locator("#ll-points tr[data-row='resnet50/imagenet']")
+    frame, place = page.locator("#ll-points").bounding_box(), row.bounding_box()
+    assert frame is not None
+    assert place is not None
+    assert frame["y"] < place["y"] < frame["y"] + frame["height"] - 10  # and its row is in view
+    page.locator("h1").hover()
+    assert told not in readout(page)
+    row.focus()
+    assert readout(page) == told
+
+
+@pytest.mark.parametrize(("scheme", "width"), USES)
+def test_the_chart_is_used_by_touch_and_asks_nobody(
+    scheme: str, width: int, browser: Browser, home: str
+) -> None:
+    with touched(browser, home + PAGE, scheme, width) as (page, asked):
+        page.locator("#ll-chart-controls label", has_text="parameters").first.tap()
+        shown = page.locator("#ll-charts figure:visible")
+        assert [f.get_attribute("data-axis") for f in shown.all()] == ["parameters"]
+        disc = shown.locator(".ll-disc[data-row='googlenet/imagenet'] circle")
+        disc.tap()
+        assert readout(page).startswith("GoogLeNet, IMAGENET1K_V1: ")
+        page.locator("#ll-points th").nth(4).locator("button").tap()
+        values = list(map(float, column(page, "#ll-points", 5)))
+        assert values == sorted(values)
+        control(page, "family").select_option("convnext")
+        assert page.locator(f"{POINTS}:visible").count() == 4
+        page.locator("#ll-chart-controls button[type=reset]").tap()
+        page.wait_for_timeout(50)
+        assert page.locator(f"{POINTS}:visible").count() == len(ROWS)
+        assert asked == []

@@ -54,7 +54,8 @@ def _read(answer: Any) -> Comparison:
 
 def _must_be_fair(found: Comparison) -> None:
     if len(found.rows) < 3:
-        raise Wrong(f"It compares {len(found.rows)} networks; the exercise asks for three.")
+        few = "one network" if len(found.rows) == 1 else "two networks"
+        raise Wrong(f"It compares {few}; the exercise asks for three.")
     if len(found.seeds) < 2:
         raise Wrong(
             "It has one seed. Another seed might turn the order round, and this table can't say: "

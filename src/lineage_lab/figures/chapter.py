@@ -4,8 +4,8 @@ Neighbours: `lineage_lab.ledger` has the facts, `lineage_lab.quizzes` the questi
 chapter's topic in this package calls both.
 """
 
-import re
 from html import escape
+from itertools import zip_longest
 
 from lineage_lab.ledger import facts
 from lineage_lab.quizzes import questions
@@ -61,5 +61,8 @@ def quiz(key: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Plain words, with `code` between backticks."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+    """Plain words with typographic apostrophes, and `code` between backticks."""
+    parts = escape(text, quote=False).split("`")
+    words = (part.replace("'", "’") for part in parts[::2])
+    codes = (f"<code>{part}</code>" for part in parts[1::2])
+    return "".join(w + c for w, c in zip_longest(words, codes, fillvalue=""))

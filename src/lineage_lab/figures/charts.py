@@ -15,6 +15,7 @@ __all__ = ["COLOURS", "DASHES", "LETTER", "Axes", "Box", "place_label", "polylin
 COLOURS = ("conv", "output", "dense", "pool", "act", "norm")
 DASHES = ("", "8 3", "2 3", "10 3 2 3", "5 2", "1 4")
 LETTER = 6.6  # mean width of a letter at 12 units
+MOST_TICKS = 12  # of a logarithmic axis
 
 Box = tuple[float, float, float, float]
 
@@ -116,10 +117,13 @@ def _steps(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten from low to high; more where those are few."""
+    """1, 2 and 5 times the powers of ten from low to high; more where those are few, or fewer."""
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
     for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
         found = [s * 10.0**p for p in powers for s in steps if low <= s * 10.0**p <= high]
         if len(found) > 2:
             break
+    if len(found) > MOST_TICKS:
+        found = [10.0**p for p in powers if low <= 10.0**p <= high]
+        found = found[:: ceil(len(found) / MOST_TICKS)]
     return found

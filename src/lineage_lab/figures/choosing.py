@@ -254,8 +254,9 @@ def _form() -> str:
             '<label><input type="checkbox" name="commercial">',
             "the licence must allow commercial use</label>",
             '<button type="reset">Start again</button>',
+            '<output aria-live="polite"></output>',
             "</form>",
-            '<div id="ll-answers" aria-live="polite"></div>',
+            '<div id="ll-answers"></div>',
             "",
         )
     )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from PIL import Image
 
-__all__ = ["middle_square", "sample"]
+__all__ = ["location", "middle_square", "sample"]
 
 
-def sample(name: str, *, package: str = "sklearn") -> Image.Image:
-    """A photograph in RGB.
+def location(name: str, *, package: str = "sklearn") -> Path:
+    """Where a photograph's file lies.
 
     Args:
         name: The file's: ``china.jpg`` (by Daniel Büchele, CC BY) or ``flower.jpg`` of
@@ -31,7 +31,12 @@ def sample(name: str, *, package: str = "sklearn") -> Image.Image:
         raise FileNotFoundError(
             f"the photograph {name} comes with {distribution}: pip install {distribution}"
         )
-    with Image.open(path) as opened:
+    return path
+
+
+def sample(name: str, *, package: str = "sklearn") -> Image.Image:
+    """A photograph in RGB; see `location`."""
+    with Image.open(location(name, package=package)) as opened:
         return opened.convert("RGB")
 
 

@@ -26,6 +26,7 @@ __all__ = ["curves", "scatter"]
 
 WIDTH = 720
 BINS = 40  # points of a loss curve
+LONGEST = 32  # letters of a name in the picture; the table has them all
 
 
 def scatter(result: Comparison) -> str:
@@ -76,10 +77,11 @@ def scatter(result: Comparison) -> str:
         px, py = places[index]
         if several:
             d.line(axes.x(max(x - sx, lowest)), py, axes.x(x + sx), py, stroke=colour)
-            d.line(px, axes.y(y - sy), px, axes.y(y + sy), stroke=colour)
+            d.line(px, axes.y(max(y - sy, 0)), px, axes.y(min(y + sy, 100)), stroke=colour)
         d.circle(px, py, 6, fill=colour, stroke="paper")
-        left, baseline = place_label(px, py, len(row.name) * LETTER, axes.box, taken)
-        d.text(left, baseline, row.name, size=12, weight=600)
+        name = row.name if len(row.name) <= LONGEST else f"{row.name[: LONGEST - 1]}…"
+        left, baseline = place_label(px, py, len(name) * LETTER, axes.box, taken)
+        d.text(left, baseline, name, size=12, weight=600)
     return d.svg()
 
 

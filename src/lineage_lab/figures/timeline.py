@@ -37,7 +37,6 @@ MIDDLE = 330
 BOX = (144, 48)
 CHOICES = {"macs": "MACs", "parameters": "parameters", "size": "file size", "year": "year"}
 NUMBERS = ((3, 4, 5, 6), (2, 3, 4, 5, 6, 7))  # columns of the two tables, to the right
-UNITS = {"macs": "G MACs", "parameters": "M parameters", "size": "MiB", "year": "(year)"}
 
 
 def draw() -> dict[str, str]:
@@ -85,15 +84,16 @@ def _tree() -> str:
     for network in NETWORKS:
         x, y = NODES[network.key]
         kind = "output" if network.key == "vit" else "conv"
-        told = f"{network.name}, {network.year}: {network.idea}"
+        count = f"{network.parameters / 1e6:,.1f} M parameters"
+        if network.parameters < 1e6:
+            count = f"{network.parameters:,} parameters"
+        # Begins as the box reads: somebody who speaks to the computer says what is seen.
+        told = f"{network.name} {count}, {network.year}: {network.idea}"
         node = {"class_": "ll-node", "data_key": network.key}
         with d.link(chapter(network), f"{told}. Its chapter", **node):
             left, top = x - BOX[0] / 2, y - BOX[1] / 2
             d.rect(left, top, *BOX, fill=f"{kind}-soft", stroke=kind, radius=5)
             d.text(x, y - 3, network.name, anchor="middle", weight=650, size=14)
-            count = f"{network.parameters / 1e6:,.1f} M parameters"
-            if network.parameters < 1e6:
-                count = f"{network.parameters:,} parameters"
             d.text(x, y + 15, count, anchor="middle", fill="muted", size=12)
     return d.svg()
 
@@ -265,8 +265,8 @@ def _controls() -> str:
     lines = (
         '<form class="ll-controls" id="ll-chart-controls" hidden>',
         f"<fieldset><legend>Across</legend>{axes}</fieldset>",
-        '<label>At most <input type="number" name="most" min="0" step="any">',
-        f"<span data-unit>{UNITS['macs']}</span></label>",
+        '<label data-limit>At most <input type="number" name="most" min="0" step="any">',
+        "<span data-unit>G MACs</span></label>",
         '<label>Family <select name="family"><option value="">all</option>',
         f"{families}</select></label>",
         f'<label>From <select name="since">{since}</select></label>',
@@ -274,6 +274,7 @@ def _controls() -> str:
         '<button type="reset">Show all</button>',
         '<output aria-live="polite"></output>',
         "</form>",
+        '<p class="ll-readout" id="ll-readout" hidden></p>',
         "",
     )
     return "\n".join(lines)

@@ -95,8 +95,11 @@ def chart(rows: tuple[Candidate, ...], axis: str) -> str:
         if not year:
             kind, dash = SERIES[line[0].family]
             for a, b in pairwise(line):
-                d.line(axes.x(value(a, axis)), axes.y(a.top1), axes.x(value(b, axis)),
-                       axes.y(b.top1), stroke=kind, dash=dash)  # fmt: skip
+                ends = {"data_from_row": f"{a.name}/{a.weights}",
+                        "data_to_row": f"{b.name}/{b.weights}"}  # fmt: skip
+                with d.group(class_="ll-line", **ends):
+                    d.line(axes.x(value(a, axis)), axes.y(a.top1), axes.x(value(b, axis)),
+                           axes.y(b.top1), stroke=kind, dash=dash)  # fmt: skip
     taken: list[Box] = []
     places = [(axes.x(v), axes.y(c.top1)) for c, v in zip(rows, values, strict=True)]
     for c, (x, y) in zip(rows, places, strict=True):

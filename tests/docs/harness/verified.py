@@ -159,7 +159,10 @@ def main(arguments: Sequence[str]) -> int:
             continue
         runs = any(fence.action in ("run", "parse") for fence in read_page(text).fences)
         # A page whose fences are all run by tests of their own has no run of its own.
-        entry = entries.get(name) if runs else {**committed().get(name, {}), "green": True}
+        entry = entries.get(name)
+        if not runs:
+            new = {**contents(read_page(text)), "seconds": 0.0, **environment()}
+            entry = {**committed().get(name, new), "green": True}
         reason = stale(text, entry)
         if entry is None:
             wrong.append(f"{name}: was not run; run pytest")

@@ -1,0 +1,87 @@
+"""Mends what the theme's HTML lacks: names, landmarks, valid attributes.
+
+Done on the finished page, in a few plain rules, so that no template of the theme has to be copied.
+Each rule is held by a test of the built pages (tests/site), so that one which no longer finds its
+place is seen. A hook of mkdocs.
+"""
+
+import re
+from typing import Any
+
+NAV = re.compile(r"<nav\b[^>]*>|</nav>")
+# Parts of a list of links are no landmarks of their own: the whole list is one already.
+PART = re.compile(r'<nav class="(md-nav|md-search__options)"([^>]*)>')
+LEVEL = re.compile(r' data-md-level="\d+"')
+TAG = re.compile(r"<[^>]+>")
+# A folded listing under an API entry: the largest page had 24,000 elements of them.
+SOURCE = re.compile(
+    r'(<details class="mkdocstrings-source">\s*<summary>.*?</summary>)'
+    r".*?<code>(.*?)</code>.*?</details>",
+    re.DOTALL,
+)
+OUTWARD = re.compile(r'(<a\b[^>]*?href="https?://([^/"]+)[^>]*?)>')
+RULES = (
+    # Plain names and spaces look as the text around them: they need no element, and there are many.
+    (re.compile(r'<span class="[nw]">([^<]*)</span>'), r"\1"),
+    # The search's dialog has no name.
+    (re.compile(r'(data-md-component="search" role="dialog")'), r'\1 aria-label="Search"'),
+    # The boxes that parts of the menu hang on: lab.css lets a keyboard reach them. The theme's
+    # script looks for what is labelled by the label, to say whether it is open.
+    (re.compile(r'(<input class="md-nav__toggle md-toggle[^>]*id="(__nav_\w+)")'),
+     r'\1 aria-labelledby="\2_label"'),
+    (re.compile(r'(<label class="md-nav__link[^>]*>)(\s*<span class="md-nav__icon)'),
+     r'\1<span class="ll-hidden">Pages of this part</span>\2'),
+    # What scrolls is a stop of the tab key while there are results: lab.js sees to it.
+    (re.compile(r'(<div class="md-search__scrollwrap") tabindex="0"'), r"\1"),
+    # The note that something was copied is read out.
+    (re.compile(r'(<div class="md-dialog")'), r'\1 role="status"'),
+    # An empty `tabindex` is no number.
+    (re.compile(r'(<label class="md-nav__link[^>]*?) tabindex=""'), r"\1"),
+    # The corner of a table is no heading of anything.
+    (re.compile(r"<th(\b[^>]*)>\s*</th>"), r"<td\1></td>"),
+)  # fmt: skip
+
+
+def parts(page: str) -> str:
+    """The page with its lists of links as one landmark each."""
+    opened: list[bool] = []
+
+    def change(match: re.Match[str]) -> str:
+        if match[0] == "</nav>":
+            return "</div>" if opened.pop() else match[0]
+        found = PART.match(match[0])
+        opened.append(found is not None)
+        if found is None:
+            return match[0]
+        level = LEVEL.search(found[2])
+        return f'<div class="{found[1]}"{level[0] if level else ""}>'
+
+    return NAV.sub(change, page)
+
+
+def plain(match: re.Match[str]) -> str:
+    """A listing of the package's source without its colours: an element, not one for each name."""
+    code = TAG.sub("", match[2]).strip("\n")
+    return f'{match[1]}<pre class="ll-source">{code}\n</pre></details>'
+
+
+def outward(match: re.Match[str]) -> str:
+    """A link that leaves the site says where it leads, and tells nobody where it came from."""
+    more = "" if "title=" in match[0] else f' title="Leads to {match[2].removeprefix("www.")}"'
+    more += "" if "rel=" in match[0] else ' rel="noopener noreferrer"'
+    return f"{match[1]}{more}>"
+
+
+def mended(page: str) -> str:
+    page = OUTWARD.sub(outward, SOURCE.sub(plain, parts(page)))
+    for pattern, text in RULES:
+        page = pattern.sub(text, page)
+    return page
+
+
+def on_post_page(output: str, /, **_: Any) -> str:
+    return mended(output)
+
+
+def on_post_template(output: str, /, template_name: str, **_: Any) -> str:
+    return mended(output) if template_name.endswith(".html") else output
