@@ -54,6 +54,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "vit": _chapter("vit", "registry.py", "weights.py"),
     "convnext": _chapter("convnext", "printed.py"),
     "references": ("lineage.py", "references.py", "figures/references.py"),
+    "names": ("lineage.py", "registry.py", "models/*.py", "figures/names.py"),
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),
     "recipes": (
         "results.py",

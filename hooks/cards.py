@@ -1,0 +1,129 @@
+"""Draws the picture that other sites show beside a link to a page, and names it to the template.
+
+A hook of mkdocs. Drawn by Pillow with the site's own font: no service is asked. A card is kept in
+.cache/cards under a hash of its words and of this file, so that a build draws what has changed.
+"""
+
+import functools
+import hashlib
+import io
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+SIZE = (1200, 630)
+MARGIN = 84
+PAPER, INK, MUTED, LINE, ACCENT = "#fffdf9", "#1c2128", "#57606a", "#c9c4b8", "#1f5fbf"
+FONT = "assets/fonts/source-serif-4-latin-wght-normal.woff2"
+FIRST, LAST = 1998, 2022
+CARDS: dict[str, bytes] = {}  # path in the site -> PNG
+
+
+@functools.cache
+def font(docs: str, size: int, weight: int) -> ImageFont.FreeTypeFont:
+    face = ImageFont.truetype(str(Path(docs) / FONT), size)
+    face.set_variation_by_axes([weight])
+    return face
+
+
+def draw(title: str, description: str, years: dict[str, int], *, docs: str, site: str) -> bytes:
+    """One card: the title, what the page is, and the lineage's years with the page's own marked.
+
+    Args:
+        title: The page's title; "(1998)" at its end is a chapter's year.
+        description: What the page is, cut after three lines.
+        years: Every chapter's name and year.
+        docs: The pages' folder, for the font.
+        site: The site's name.
+    """
+    card = Image.new("RGB", SIZE, PAPER)
+    pen = ImageDraw.Draw(card)
+    year = int(found[1]) if (found := re.search(r"\((\d{4})\)$", title)) else None
+    name = title.removesuffix(f" ({year})")
+    width = SIZE[0] - 2 * MARGIN
+
+    pen.text((MARGIN, 62), site, font=font(docs, 34, 600), fill=MUTED)
+    if year:
+        told = font(docs, 34, 400)
+        pen.text((SIZE[0] - MARGIN, 62), str(year), font=told, fill=MUTED, anchor="ra")
+    pen.line((MARGIN, 122, SIZE[0] - MARGIN, 122), fill=INK, width=2)
+
+    size = 92
+    while size > 48 and len(lines(name, font(docs, size, 640), width)) > 2:
+        size -= 4
+    top = 158.0
+    for line in lines(name, font(docs, size, 640), width)[:3]:
+        pen.text((MARGIN, top), line, font=font(docs, size, 640), fill=INK)
+        top += size * 1.12
+    top += 22
+    body = font(docs, 33, 400)
+    told_lines = lines(description, body, width)
+    room = max(1, min(len(told_lines), int((SIZE[1] - 130 - top) // 44), 4))
+    if len(told_lines) > room:
+        kept = textwrap.shorten(" ".join(told_lines[:room]), 400, placeholder="")
+        while len(lines(f"{kept} …", body, width)) > room:
+            kept = kept.rpartition(" ")[0]
+        told_lines = lines(f"{kept.rstrip(',;:')} …", body, width)
+    for line in told_lines[:room]:
+        pen.text((MARGIN, top), line, font=body, fill=MUTED)
+        top += 44
+
+    base = SIZE[1] - 78
+    pen.line((MARGIN, base, SIZE[0] - MARGIN, base), fill=LINE, width=2)
+    for other, when in years.items():
+        x = MARGIN + (when - FIRST) / (LAST - FIRST) * width
+        own = other == title
+        radius = 13 if own else 7
+        box = (x - radius, base - radius, x + radius, base + radius)
+        pen.ellipse(box, fill=ACCENT if own else PAPER, outline=ACCENT if own else MUTED, width=3)
+    small = font(docs, 24, 400)
+    pen.text((MARGIN, base + 22), str(FIRST), font=small, fill=MUTED)
+    pen.text((SIZE[0] - MARGIN, base + 22), str(LAST), font=small, fill=MUTED, anchor="ra")
+    file = io.BytesIO()
+    card.quantize(32, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def lines(text: str, face: ImageFont.FreeTypeFont, width: float) -> list[str]:
+    """The text broken at blanks so that each line fits."""
+    broken = [""]
+    for word in text.split():
+        longer = f"{broken[-1]} {word}".strip()
+        if face.getlength(longer) > width and broken[-1]:
+            broken.append(word)
+        else:
+            broken[-1] = longer
+    return broken
+
+
+def kept(cache: Path, *words: Any, docs: str) -> bytes:
+    """The card of these words, drawn unless it is in the cache."""
+    key = hashlib.sha256(Path(__file__).read_bytes() + repr(words).encode()).hexdigest()[:24]
+    file = cache / f"{key}.png"
+    if not file.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        title, description, years, site = words
+        file.write_bytes(draw(title, description, years, docs=docs, site=site))
+    return file.read_bytes()
+
+
+def on_page_context(
+    context: dict[str, Any], page: Any, config: Any, nav: Any, **_: Any
+) -> None:
+    chapters = [p.title for p in nav.pages if p.file.src_uri.startswith("chapters/")]
+    years = {t: int(found[1]) for t in chapters if (found := re.search(r"\((\d{4})\)$", t))}
+    cache = Path(config["config_file_path"]).parent / ".cache" / "cards"
+    title = page.meta.get("title") or page.title
+    words = (title, page.meta["description"], years, config["site_name"])
+    page.card = f"assets/cards/{page.file.src_uri.rpartition('.')[0].replace('/', '-')}.png"
+    CARDS[page.card] = kept(cache, *words, docs=config["docs_dir"])
+
+
+def on_post_build(config: Any) -> None:
+    for path, picture in CARDS.items():
+        target = Path(config["site_dir"]) / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(picture)
