@@ -170,6 +170,7 @@ def finetune(
         with devices.matmul_precision(device, form.precision), _signals(run):
             answers = _train(run, val, on_step)
         after = devices.energy(device)
+        run.net = run.model  # lets go of the group before it ends
     peak, kind = devices.peak_memory(device)
     correct = tuple((torch.tensor(answers) == val.labels).tolist())
     return History(
