@@ -110,9 +110,7 @@ def kept(cache: Path, *words: Any, docs: str) -> bytes:
     return file.read_bytes()
 
 
-def on_page_context(
-    context: dict[str, Any], page: Any, config: Any, nav: Any, **_: Any
-) -> None:
+def on_page_context(context: dict[str, Any], page: Any, config: Any, nav: Any, **_: Any) -> None:
     chapters = [p.title for p in nav.pages if p.file.src_uri.startswith("chapters/")]
     years = {t: int(found[1]) for t in chapters if (found := re.search(r"\((\d{4})\)$", t))}
     cache = Path(config["config_file_path"]).parent / ".cache" / "cards"

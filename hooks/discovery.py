@@ -22,7 +22,9 @@ TEXTS: dict[str, str] = {}  # a page's source -> its text for llms-full.txt
 
 def first_sentence(markdown: str) -> str:
     """The first sentence of the first paragraph, without marks."""
-    paragraphs = [p for p in re.split(r"\n\s*\n", markdown) if p.strip() and p.strip()[0] not in "#<!"]
+    paragraphs = [
+        p for p in re.split(r"\n\s*\n", markdown) if p.strip() and p.strip()[0] not in "#<!"
+    ]
     words = re.sub(r"[*`]|\[([^\]]*)\]\([^)]*\)", r"\1", paragraphs[0].strip())
     return re.match(r".+?[.!?](?=\s|$)", " ".join(words.split()))[0]
 
@@ -41,7 +43,9 @@ def on_page_content(html: str, page: Any, config: Any, files: Any, **_: Any) -> 
         return html
     parts = []
     # What the API's pages are made of is in the docstrings; here stand their names alone.
-    source = re.sub(r"^::: (\S+)\n(?:    .*\n)*", r"See the page for `\1`.\n", source, flags=re.MULTILINE)
+    source = re.sub(
+        r"^::: (\S+)\n(?:    .*\n)*", r"See the page for `\1`.\n", source, flags=re.MULTILINE
+    )
     for piece in pieces(source, place_of(page, config, files)):
         parts.append(f"```python\n{piece.text}\n```" if piece.code else piece.text)
         if piece.output:
@@ -108,7 +112,9 @@ def feed(changelog: str, config: Any) -> str:
                 moment = datetime.datetime.fromisoformat(f"{day}T00:00:00+00:00")
                 add(item, "pubDate", email.utils.format_datetime(moment))
     ElementTree.indent(rss)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(rss, encoding="unicode")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(
+        rss, encoding="unicode"
+    )
 
 
 ATOM = "http://www.w3.org/2005/Atom"

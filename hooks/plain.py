@@ -1,8 +1,8 @@
-"""A page's Markdown as any other reader of Markdown understands it: for notebooks and llms-full.txt.
+"""A page as any other reader of Markdown understands it: for notebooks and llms-full.txt.
 
-`pieces` splits a page into prose and the fences that run. In the prose, what only this site can show
-(figures, forms, quizzes) becomes a line that says where to see it; included tables, notes, boxes and
-formulas become plain Markdown. Standard library only.
+`pieces` splits a page into prose and the fences that run. In the prose, what only this site can
+show (figures, forms, quizzes) becomes a line that says where to see it; included tables, notes,
+boxes and formulas become plain Markdown. Standard library only.
 """
 
 import posixpath

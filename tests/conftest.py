@@ -43,3 +43,22 @@ def built_site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     if status != "0":
         pytest.fail(f"mkdocs build --strict failed:\n{said[-4000:]}", pytrace=False)
     return site
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Sums in the same order each time: equal bits need it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """400 handwritten digits, to train on and to validate with."""
+    from lineage_lab.data import load, split
+
+    return split(load("digits", size=32), seed=0, limit=400)

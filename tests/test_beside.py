@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from lineage_lab.beside import beside
-from lineage_lab.results import RANDOM, Comparison, Run
+from lineage_lab.results import Comparison
+from lineage_lab.runs import RANDOM, Run
 from tests.docs.harness import covered_fences
 from tests.test_results import ANSWERS, KEPT, row, run
 

@@ -8,11 +8,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from lineage_lab import create_model, finetune
+from lineage_lab.batches import Prepare
 from lineage_lab.data import ImageSet, load, split
 from lineage_lab.device import LAPS
 from lineage_lab.optim import factor, optimizer, parts
 from lineage_lab.recipe import Recipe, recipe_for
-from lineage_lab.training import Prepare
 
 DIGITS = Recipe(lr=5e-3, head_lr=5e-3, batch_size=32, precision="fp32",
                 memory_format="contiguous", device="cpu")  # fmt: skip

@@ -38,8 +38,9 @@ LAYERS = (
         "provenance",
         "significance",
     },
-    {"optim"},
+    {"batches", "optim"},
     {"training"},
+    {"runs", "warmup"},
     {"anatomy", "models"},
     {"interchange"},
     {"weights"},
@@ -61,7 +62,19 @@ KEPT_IN: dict[str, set[str]] = {
 }
 # Third parties that are imported in functions only: whoever doesn't need them doesn't wait.
 IN_FUNCTIONS = {"torchvision"}
-NO_MODELS = {"anatomy", "data", "device", "finetuning", "heads", "optim", "recipe", "training"}
+NO_MODELS = {
+    "anatomy",
+    "batches",
+    "data",
+    "device",
+    "finetuning",
+    "heads",
+    "optim",
+    "recipe",
+    "runs",
+    "training",
+    "warmup",
+}
 NO_TORCH = {
     "download",
     "faults",

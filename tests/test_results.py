@@ -9,7 +9,8 @@ import pytest
 from sklearn import metrics
 
 from lineage_lab.files import write_whole
-from lineage_lab.results import Comparison, Row, Run, to_text
+from lineage_lab.results import Comparison
+from lineage_lab.runs import Row, Run, to_text
 from lineage_lab.training import Epoch
 
 KEPT = Path(__file__).parents[1] / "docs" / "results" / "elpv-lite.json"

@@ -2,7 +2,8 @@
 
 The seed decides the split, the new head's first weights, the order and the augmentation, so
 that each network meets the same ones. Neighbours: `lineage_lab.finetuning` does each run;
-`lineage_lab.results` holds what came of them; `lineage_lab.cli` prints the table.
+`lineage_lab.runs` and `lineage_lab.results` hold what came of them; `lineage_lab.cli` prints the
+table.
 """
 
 import hashlib
@@ -21,7 +22,8 @@ from lineage_lab.files import write_whole
 from lineage_lab.finetuning import History, finetune
 from lineage_lab.provenance import provenance
 from lineage_lab.recipe import Recipe, recipe_for
-from lineage_lab.results import RANDOM, SCHEMA, Comparison, Row, Run, read_run, to_text
+from lineage_lab.results import Comparison
+from lineage_lab.runs import RANDOM, SCHEMA, Row, Run, read_run, to_text
 from lineage_lab.starting import StartingPoint, starting_point
 
 __all__ = ["Comparison", "Row", "Run", "compare"]

@@ -4,6 +4,7 @@ Started by ``torchrun``, each process holds the whole network and a share of eac
 it, everything here is a group of one. Neighbours: `lineage_lab.finetuning`.
 """
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,4 +102,5 @@ def joined(device: torch.device) -> Iterator[Group]:
     try:
         yield Group(dist.get_rank(), size)
     finally:
+        gc.collect()
         dist.destroy_process_group()

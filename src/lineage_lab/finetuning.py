@@ -5,20 +5,18 @@ training alone: the trial that warms up the kernels runs before, on a copy; vali
 writing of checkpoints are not counted. No network is known here by its name.
 
 `finetune` does what goes before and after, `_train` is the loop. Neighbours:
-`lineage_lab.training` has the run's state and its one training step, `lineage_lab.recipe` says how,
-`lineage_lab.device` in which form, `lineage_lab.checkpoint` keeps it; `lineage_lab.comparison`
-runs several networks.
+`lineage_lab.warmup` chooses the form, `lineage_lab.training` has the run's state and its one
+training step, `lineage_lab.recipe` says how, `lineage_lab.checkpoint` keeps it;
+`lineage_lab.comparison` runs several networks.
 """
 
-import copy
-import logging
 import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -27,16 +25,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lineage_lab import device as devices
+from lineage_lab.batches import Batches, Prepare
 from lineage_lab.data import ImageSet
-from lineage_lab.device import Form, autocast, finish
+from lineage_lab.device import autocast, finish
 from lineage_lab.distributed import Group, joined
 from lineage_lab.heads import find_head
 from lineage_lab.recipe import Recipe
-from lineage_lab.training import DRAWS, Batches, Epoch, Prepare, Run, step
+from lineage_lab.training import Epoch, Run, step
+from lineage_lab.warmup import check_device, check_group, check_images, choose_form
 
 __all__ = ["Epoch", "History", "Interrupted", "evaluate", "finetune"]
-
-logger = logging.getLogger(__name__)
 
 HALF = (0.5, 0.5, 0.5)
 SHOWN_EVERY = 0.25  # seconds between two looks at a GPU's results
@@ -155,15 +153,15 @@ def finetune(
             f"{len(train.classes)} classes: replace_head(model, {len(train.classes)})"
         )
     device = devices.pick_device(recipe.device)
-    _check_device(recipe, device)
+    check_device(recipe, device)
     with joined(device) as group:
-        _check_group(recipe, group, len(train))
-        _check_images(group, train, val)
+        check_group(recipe, group, len(train))
+        check_images(group, train, val)
         model.to(device)
         prepare = Prepare(mean, std, device)
         devices.forget_peak_memory(device)
         start = time.perf_counter()
-        form = _choose_form(model, path, train, recipe, prepare, group)
+        form = choose_form(model, path, train, recipe, prepare, group)
         warmup_seconds = time.perf_counter() - start
         run = Run(model, path, recipe, form, prepare, group, train, name=name, folder=folder)
         if resume and folder is not None:
@@ -172,6 +170,7 @@ def finetune(
         with devices.matmul_precision(device, form.precision), _signals(run):
             answers = _train(run, val, on_step)
         after = devices.energy(device)
+        run.net = run.model  # lets go of the group before it ends
     peak, kind = devices.peak_memory(device)
     correct = tuple((torch.tensor(answers) == val.labels).tolist())
     return History(
@@ -326,88 +325,6 @@ def _look(run: Run, pending: list[Tensor], places: Tensor) -> None:
         "clip_norm=1, or take precision='fp32'; if it is always the same batch, look at its "
         "images. The network holds the weights from before that step"
     )
-
-
-def _choose_form(
-    model: nn.Module, head: str, train: ImageSet, recipe: Recipe, prepare: Prepare, group: Group
-) -> Form:
-    """The form of the run, by a trial on a copy of the network; random states stay as they are."""
-    device = prepare.device
-    images = train.images[: max(2, min(recipe.batch_size, len(train)) // group.size)]
-    # The trial measures the whole network learning, in one part, and alone.
-    alone = replace(recipe, head_epochs=0, unfreeze="all", ema=0.0, sync_norms=False)
-    few = replace(train, images=images, labels=train.labels[: len(images)], validation=0)
-
-    def lap(form: Form) -> None:
-        if form not in runs:
-            runs.clear()  # one copy at a time
-            layout = prepare.layout
-            runs[form] = Run(copy.deepcopy(model), head, alone, form, prepare, Group(), few)
-            prepare.layout = layout
-        run = runs[form]
-        prepare.layout = form.layout
-        run.set_learning()
-        run.batch = 0
-        draws = torch.full((len(images), DRAWS), 0.25)
-        with devices.matmul_precision(device, form.precision):
-            step(run, few.images, few.labels, draws)
-        finish(device)
-
-    runs: dict[Form, Run] = {}
-    numbers = torch.get_rng_state()
-    batches = math.ceil(len(train) / recipe.batch_size)
-    form = devices.trial(
-        model,
-        images,
-        lap,
-        precision=recipe.precision,
-        memory_format=recipe.memory_format,
-        compiling=recipe.compile if group.size == 1 else "off",
-        steps=None if recipe.minutes else (recipe.head_epochs + recipe.epochs) * batches,
-        device=device,
-    )
-    torch.set_rng_state(numbers)
-    form = group.as_leader(form)  # each process timed its own trial
-    if not group.leads:
-        return form
-    rates = ", ".join(f"{name} {rate:.1f}" for name, rate in form.images_per_second)
-    logger.info("%s runs as %s%s", type(model).__name__, form,
-                f" (images a second in the trial: {rates})" if rates else "")  # fmt: skip
-    return form
-
-
-def _check_device(recipe: Recipe, device: torch.device) -> None:
-    if recipe.precision == "tf32" and device.type != "cuda":
-        raise ValueError(f"precision='tf32' is a form of CUDA's, and the device is {device.type}")
-    if recipe.precision == "fp16" and device.type == "cpu":
-        raise ValueError("precision='fp16' is for GPUs: on a CPU take 'bf16' or 'fp32'")
-
-
-def _check_group(recipe: Recipe, group: Group, images: int) -> None:
-    if group.size == 1:
-        return
-    if recipe.minutes:
-        raise ValueError(f"a budget of minutes can't be shared by {group.size} processes: "
-                         "give epochs")  # fmt: skip
-    if min(recipe.batch_size, images) < 2 * group.size * recipe.accumulate:
-        raise ValueError(
-            f"batch_size={recipe.batch_size} is too small for {group.size} processes with "
-            f"accumulate={recipe.accumulate}: each needs two images at a time"
-        )
-
-
-def _check_images(group: Group, train: ImageSet, val: ImageSet) -> None:
-    """Processes with other images would wait for one another without end: said in each of them."""
-    if group.size == 1:
-        return
-    mine = f"{len(train)} + {len(val)} images, {train.fingerprint} {val.fingerprint}"
-    told = group.all_of([mine], group.size)
-    if len(set(told)) > 1:
-        each = "; ".join(f"process {rank} has {what}" for rank, what in enumerate(told))
-        raise ValueError(
-            f"the processes do not have the same images: {each}. Give each machine the same data "
-            "set, and don't split it by rank: each process takes its share of each batch by itself"
-        )
 
 
 @contextmanager

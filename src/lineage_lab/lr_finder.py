@@ -14,12 +14,13 @@ import torch
 from torch import nn
 
 from lineage_lab import device as devices
+from lineage_lab.batches import Batches, Prepare
 from lineage_lab.data import ImageSet
 from lineage_lab.device import Form
 from lineage_lab.distributed import Group
 from lineage_lab.heads import find_head
 from lineage_lab.recipe import Recipe
-from lineage_lab.training import Batches, Prepare, Run, step
+from lineage_lab.training import Run, step
 
 __all__ = ["RateCurve", "lr_find"]
 

@@ -1,15 +1,14 @@
 """A run between its first step and its last: its state, and its one training step.
 
-Read from the bottom: `step` is the training step. Above it stand what it works on: the
-batches, the images' preparation, and `Run`, which holds all that a checkpoint must hold.
-Neighbours: `lineage_lab.finetuning` is the loop around the step, `lineage_lab.lr_finder` another;
-`lineage_lab.recipe` says how, `lineage_lab.optim` with which rates, `lineage_lab.augment` changes
-the images, `lineage_lab.distributed` shares them out.
+Read from the bottom: `step` is the training step. Above it stands what it works on: `Run`, which
+holds all that a checkpoint must hold. Neighbours: `lineage_lab.finetuning` is the loop around the
+step, `lineage_lab.lr_finder` another; `lineage_lab.batches` gives the images, `lineage_lab.augment`
+changes them, `lineage_lab.recipe` says how, `lineage_lab.optim` with which rates.
 """
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import Dataset
 
 from lineage_lab import checkpoint
-from lineage_lab.augment import blended, cropped, mirrored, uniform
+from lineage_lab.augment import blended, cropped, mirrored
+from lineage_lab.batches import Batches, Prepare
 from lineage_lab.data import ImageSet, Preprocessing
 from lineage_lab.device import Form, autocast
 from lineage_lab.distributed import Group
@@ -34,7 +33,6 @@ __all__ = ["Batches", "Epoch", "Prepare", "Run", "step"]
 
 logger = logging.getLogger(__name__)
 
-DRAWS = 6  # random numbers an image: two mirrors, a crop's area, aspect, and place
 AUXILIARY = 0.3  # weight of GoogLeNet's auxiliary classifiers (arXiv:1409.4842, section 5)
 FEW_IMAGES = 8  # a batch norm's statistics from fewer are too rough to learn from
 
@@ -52,53 +50,6 @@ class Epoch:
     train_loss: float
     val_accuracy: float
     seconds: float
-
-
-class Prepare:
-    """``uint8`` images to what the network takes: on the device, normalised, in its layout.
-
-    Args:
-        mean: Of each channel; pixels from 0 to 1.
-        std: Likewise.
-        device: Where to.
-
-    Attributes:
-        layout: The memory format of what it gives.
-        mean_and_std: As they were given.
-    """
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
-        self.mean_and_std = (tuple(mean), tuple(std))
-        self.mean = 255 * torch.tensor(mean, device=device).view(1, -1, 1, 1)
-        self.scale = 1 / (255 * torch.tensor(std, device=device).view(1, -1, 1, 1))
-        self.device = device
-        self.layout = torch.contiguous_format
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """``uint8 [n, channels or 1, side, side]`` to ``float32 [n, channels, side, side]``."""
-        x = images.to(self.device, non_blocking=True).float()
-        # A grey image becomes one of three equal channels by broadcasting against the mean.
-        return ((x - self.mean) * self.scale).contiguous(memory_format=self.layout)
-
-
-class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """The batches of one epoch, this process's share of each, gathered when they are asked for."""
-
-    def __init__(self, data: ImageSet, recipe: Recipe, epoch: int, group: Group) -> None:
-        generator = torch.Generator().manual_seed(recipe.seed * 10_007 + epoch)
-        order = torch.randperm(len(data), generator=generator)
-        # Sizes differ by one at most: none is a single image.
-        self.batches = order.tensor_split(math.ceil(len(data) / recipe.batch_size))
-        self.data, self.group = data, group
-        self.seed, self.epoch = recipe.seed, epoch
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        places = self.group.share(self.batches[number])
-        draws = uniform(self.seed, self.epoch, places, count=DRAWS)
-        return self.data.images[places], self.data.labels[places], draws, places
 
 
 @dataclass

@@ -7,7 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from lineage_lab.results import RANDOM, Comparison, Row, Run
+from lineage_lab.results import Comparison
+from lineage_lab.runs import RANDOM, Row, Run
 from lineage_lab.training import Epoch
 
 MACHINE = {"processor": "P", "cores": "2", "threads": "2", "gpu": "none", "torch": "2.9",

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page
 from lineage_lab.beside import beside
 from lineage_lab.exercises import check
 from lineage_lab.figures.results import scatter
-from lineage_lab.results import RANDOM, Comparison
+from lineage_lab.results import Comparison
+from lineage_lab.runs import RANDOM
 from tests.site.comparisons import (
     MACHINE,
     RECIPE,

@@ -10,7 +10,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from lineage_lab.exercises import Wrong
-from lineage_lab.results import Comparison, Row
+from lineage_lab.results import Comparison
+from lineage_lab.runs import Row
 
 __all__ = ["CHECKS"]
 

@@ -58,6 +58,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),
     "recipes": (
         "results.py",
+        "runs.py",
         "exercises/finetune.py",
         "figures/recipes.py",
         "../../docs/results/elpv-lite.json",
@@ -70,6 +71,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "figures/your_run.py",
         "recipe.py",
         "results.py",
+        "runs.py",
         "../../docs/results/elpv-lite.json",
     ),
     "choosing": (

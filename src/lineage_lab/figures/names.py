@@ -1,4 +1,4 @@
-"""Every network's name in the package, by chapter: a table, and the words the search knows it by."""
+"""Every network's name, by chapter: a table, and the words by which the search knows it."""
 
 import json
 

@@ -11,7 +11,8 @@ from itertools import count
 from typing import Any
 
 from lineage_lab.figures.results import curves, scatter
-from lineage_lab.results import Comparison, Row, Run
+from lineage_lab.results import Comparison
+from lineage_lab.runs import Row, Run
 
 __all__ = ["report"]
 

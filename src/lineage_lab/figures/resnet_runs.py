@@ -19,7 +19,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 from lineage_lab.data import split_digits
 from lineage_lab.figures.kept import keep, so_far
 from lineage_lab.models.lenet import normalize_ink
-from lineage_lab.models.resnet import ResNet, ResNetConfig, cifar, option_a, plain
+from lineage_lab.models.resnet import ResNet, ResNetConfig, cifar, plain
+from lineage_lab.models.resnet_shortcuts import option_a
 from lineage_lab.provenance import provenance
 
 __all__ = ["Scaled", "digits", "gradients", "last_losses", "losses_of", "narrow", "responses",

@@ -20,7 +20,8 @@ from lineage_lab.figures.charts import (
     room,
 )
 from lineage_lab.figures.style import Drawing
-from lineage_lab.results import Comparison, Row
+from lineage_lab.results import Comparison
+from lineage_lab.runs import Row
 
 __all__ = ["curves", "scatter"]
 

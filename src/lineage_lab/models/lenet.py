@@ -5,25 +5,24 @@ Recognition", Proceedings of the IEEE 86(11), 1998, doi:10.1109/5.726791. The ne
 section II.B and Fig. 2, its sparse layer in Table I, its output codes in Fig. 3, its loss
 in section II.C (equation 9), its squashing function and first weights in Appendix A.
 
-Read from the top: its numbers → the input's scale → sparse convolution → the network. The
-smaller parts and the loss are in `lineage_lab.models.lenet_layers`, the tutorials' look-alike
-in `lineage_lab.models.lenet_modern`. Neighbours: `lineage_lab.registry` gives both networks
-their names, `lineage_lab.figures.lenet` draws them from these modules.
+Read from the top: its numbers → the input's scale → the network. Its parts and the loss are in
+`lineage_lab.models.lenet_layers`, the tutorials' look-alike in `lineage_lab.models.lenet_modern`.
+Neighbours: `lineage_lab.registry` gives both networks their names, `lineage_lab.figures.lenet`
+draws them from these modules.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from lineage_lab.blocks import check_images
 from lineage_lab.models.lenet_layers import (
     DIGIT_CODES,
     RBFOutput,
+    SparseConv2d,
     SquashedTanh,
     Subsampling,
     rbf_loss,
@@ -87,43 +86,6 @@ def normalize_ink(images: Tensor) -> Tensor:
     if images.dtype != torch.uint8:
         raise TypeError(f"normalize_ink takes uint8 pixels from 0 to 255, not {images.dtype}")
     return images.float() * (1.275 / 255) - 0.1
-
-
-class SparseConv2d(nn.Module):
-    """C3: a convolution whose maps each look at a few of the input's maps (Table I).
-
-    Only the connections of the table hold weights. To run fast they are laid into a dense
-    kernel with zeros elsewhere; the zeros are no parameters and get no gradient.
-
-    Args:
-        table: For each output map, the input maps that it looks at.
-        kernel_size: Side of the square kernel.
-    """
-
-    # --8<-- [start:sparse]
-    def __init__(self, table: Sequence[Sequence[int]], *, kernel_size: int) -> None:
-        super().__init__()
-        pairs = [(out, source) for out, row in enumerate(table) for source in row]
-        self.fan_in = [len(row) for row in table for _ in row]  # maps that share an output map
-        self.dense_shape = (len(table), 1 + max(s for _, s in pairs), kernel_size, kernel_size)
-        self.weight = nn.Parameter(torch.empty(len(pairs), kernel_size, kernel_size))
-        self.bias = nn.Parameter(torch.empty(len(table)))
-        self.register_buffer("pairs", torch.tensor(pairs).T, persistent=False)
-        self.pairs: Int[Tensor, "2 connections"]
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch maps rows columns"]:
-        """``[batch, 6, height, width]`` to ``[batch, 16, height - 4, width - 4]`` for C3."""
-        kernel = self.weight.new_zeros(self.dense_shape)
-        kernel = kernel.index_put((self.pairs[0], self.pairs[1]), self.weight)
-        return F.conv2d(x, kernel, self.bias)
-
-    # --8<-- [end:sparse]
-
-    def count_macs(self, output_shape: torch.Size) -> int:
-        """Multiply-adds for one image: those of the table's connections, not of the zeros."""
-        return self.weight.numel() * output_shape[-2] * output_shape[-1]
 
 
 class LeNet5(nn.Module):

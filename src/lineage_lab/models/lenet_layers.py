@@ -1,17 +1,19 @@
-"""LeNet-5's parts: squashing, subsampling, the output's distances and their loss.
+"""LeNet-5's parts: squashing, subsampling, sparse convolution, the output and its loss.
 
-The squashing function is in the paper's Appendix A, subsampling in section II.B, the codes in
-Fig. 3, the distances in equation 7, the loss in section II.C (equation 9). Read from the top:
-squashing → subsampling → codes → output units → loss. Neighbour: `lineage_lab.models.lenet`,
-the network, which holds its sparse convolution itself.
+The squashing function is in the paper's Appendix A, subsampling in section II.B, the sparse layer
+in Table I, the codes in Fig. 3, the distances in equation 7, the loss in section II.C (equation 9).
+Read from the top: squashing → subsampling → sparse convolution → codes → output units → loss.
+Neighbour: `lineage_lab.models.lenet`, the network.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["DIGIT_CODES", "RBFOutput", "SquashedTanh", "Subsampling", "rbf_loss"]
+__all__ = ["DIGIT_CODES", "RBFOutput", "SparseConv2d", "SquashedTanh", "Subsampling", "rbf_loss"]
 
 
 class SquashedTanh(nn.Module):
@@ -45,6 +47,43 @@ class Subsampling(nn.Module):
         sums = 4 * F.avg_pool2d(x, 2)
         squashed: Tensor = self.squash(sums * self.coefficient + self.bias)
         return squashed
+
+
+class SparseConv2d(nn.Module):
+    """C3: a convolution whose maps each look at a few of the input's maps (Table I).
+
+    Only the connections of the table hold weights. To run fast they are laid into a dense
+    kernel with zeros elsewhere; the zeros are no parameters and get no gradient.
+
+    Args:
+        table: For each output map, the input maps that it looks at.
+        kernel_size: Side of the square kernel.
+    """
+
+    # --8<-- [start:sparse]
+    def __init__(self, table: Sequence[Sequence[int]], *, kernel_size: int) -> None:
+        super().__init__()
+        pairs = [(out, source) for out, row in enumerate(table) for source in row]
+        self.fan_in = [len(row) for row in table for _ in row]  # maps that share an output map
+        self.dense_shape = (len(table), 1 + max(s for _, s in pairs), kernel_size, kernel_size)
+        self.weight = nn.Parameter(torch.empty(len(pairs), kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.empty(len(table)))
+        self.register_buffer("pairs", torch.tensor(pairs).T, persistent=False)
+        self.pairs: Int[Tensor, "2 connections"]
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch maps rows columns"]:
+        """``[batch, 6, height, width]`` to ``[batch, 16, height - 4, width - 4]`` for C3."""
+        kernel = self.weight.new_zeros(self.dense_shape)
+        kernel = kernel.index_put((self.pairs[0], self.pairs[1]), self.weight)
+        return F.conv2d(x, kernel, self.bias)
+
+    # --8<-- [end:sparse]
+
+    def count_macs(self, output_shape: torch.Size) -> int:
+        """Multiply-adds for one image: those of the table's connections, not of the zeros."""
+        return self.weight.numel() * output_shape[-2] * output_shape[-1]
 
 
 # Fig. 3, the row of digits: 7 wide and 12 high, read off the figure. The bar over 0, 2, 4 and

@@ -1,0 +1,68 @@
+"""What a training step eats: an epoch's batches, and what makes a network's input of them.
+
+Neighbours: `lineage_lab.training` steps on them, `lineage_lab.data` holds the images they are of,
+`lineage_lab.augment` gives the random numbers, `lineage_lab.distributed` each process's share.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lineage_lab.augment import uniform
+from lineage_lab.data import ImageSet
+from lineage_lab.distributed import Group
+from lineage_lab.recipe import Recipe
+
+__all__ = ["DRAWS", "Batches", "Prepare"]
+
+DRAWS = 6  # random numbers an image: two mirrors, a crop's area, aspect, and place
+
+
+class Prepare:
+    """``uint8`` images to what the network takes: on the device, normalised, in its layout.
+
+    Args:
+        mean: Of each channel; pixels from 0 to 1.
+        std: Likewise.
+        device: Where to.
+
+    Attributes:
+        layout: The memory format of what it gives.
+        mean_and_std: As they were given.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
+        self.mean_and_std = (tuple(mean), tuple(std))
+        self.mean = 255 * torch.tensor(mean, device=device).view(1, -1, 1, 1)
+        self.scale = 1 / (255 * torch.tensor(std, device=device).view(1, -1, 1, 1))
+        self.device = device
+        self.layout = torch.contiguous_format
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """``uint8 [n, channels or 1, side, side]`` to ``float32 [n, channels, side, side]``."""
+        x = images.to(self.device, non_blocking=True).float()
+        # A grey image becomes one of three equal channels by broadcasting against the mean.
+        return ((x - self.mean) * self.scale).contiguous(memory_format=self.layout)
+
+
+class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """The batches of one epoch, this process's share of each, gathered when they are asked for."""
+
+    def __init__(self, data: ImageSet, recipe: Recipe, epoch: int, group: Group) -> None:
+        generator = torch.Generator().manual_seed(recipe.seed * 10_007 + epoch)
+        order = torch.randperm(len(data), generator=generator)
+        # Sizes differ by one at most: none is a single image.
+        self.batches = order.tensor_split(math.ceil(len(data) / recipe.batch_size))
+        self.data, self.group = data, group
+        self.seed, self.epoch = recipe.seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        places = self.group.share(self.batches[number])
+        draws = uniform(self.seed, self.epoch, places, count=DRAWS)
+        return self.data.images[places], self.data.labels[places], draws, places

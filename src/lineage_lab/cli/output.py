@@ -1,0 +1,79 @@
+"""What the commands print: a bar or lines while a run goes on, tables, columns.
+
+Neighbours: the commands of this package. Progress goes to stderr, results to stdout.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+__all__ = ["columns", "progress", "table"]
+
+Report = Callable[[str, int, int, int, float], None]
+
+
+@contextmanager
+def progress(runs: int) -> Iterator[Report]:
+    """A bar on a terminal; in a log a line at the start of each run and every ten seconds."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    run = 0
+    last = time.monotonic()
+
+    def begins(step: int) -> None:
+        nonlocal run
+        run += step == 1
+
+    if console.is_terminal:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("reading images and warming up", total=None)
+
+            def on_bar(name: str, seed: int, step: int, steps: int, loss: float) -> None:
+                begins(step)
+                words = f"{name}, seed {seed} ({run}/{runs})  loss {loss:.3f}"
+                bar.update(task, description=words, completed=step, total=steps)
+
+            yield on_bar
+        return
+
+    def on_line(name: str, seed: int, step: int, steps: int, loss: float) -> None:
+        nonlocal last
+        begins(step)
+        if step in (1, steps) or time.monotonic() - last > 10:
+            last = time.monotonic()
+            where = f"[{run}/{runs}] {name}, seed {seed}"
+            click.echo(f"{where}: step {step}/{steps}, loss {loss:.3f}", err=True)
+
+    yield on_line
+
+
+def table(result: Any) -> None:
+    """Print a comparison's table with its caption and footnote."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    head, *body = result.cells()
+    console = Console()
+    # In a log there is no width to keep to: the table stays in one piece.
+    if not console.is_terminal:
+        console = Console(width=200)
+    drawn = Table(box=box.SIMPLE_HEAD, title=result.caption, title_justify="left")
+    for column, name in enumerate(head):
+        drawn.add_column(name, justify="left" if column in (0, len(head) - 1) else "right")
+    for row in body:
+        drawn.add_row(*row)
+    console.print(drawn)
+    console.print(result.footnote, highlight=False)
+
+
+def columns(rows: list[tuple[str, ...]]) -> None:
+    """Print rows of text, each column as wide as it must be."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,217 @@
+"""The routine when something goes wrong, is interrupted, or is shared by processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from lineage_lab import finetune
+from lineage_lab import finetuning as routine
+from lineage_lab.device import LAPS, Form, trial
+from lineage_lab.finetuning import Interrupted
+from lineage_lab.recipe import Recipe
+from tests.small import GREY, PLAIN, lenet, run, same, small, weights
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing_and_nor_does_what_follows(digits) -> None:
+    """The loss is finite, its gradient is not: the update is masked, and the run stops."""
+    train, val = digits
+    model = small()
+    calls = 0
+
+    class Poison(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            nonlocal calls
+            calls += 1
+            return grad * float("nan") if calls > LAPS + 4 else grad
+
+    model.pool.register_forward_hook(lambda module, inputs, output: Poison.apply(output))
+    kept: list[list[torch.Tensor]] = []
+    with pytest.raises(ValueError, match="the gradient is not finite at step 5 of"):
+        finetune(model, train, val, PLAIN, **GREY, on_step=lambda *_: kept.append(weights(model)))
+    assert len(kept) == 4
+    assert all(torch.equal(a, b) for a, b in zip(kept[-1], weights(model), strict=True)
+               if a.is_floating_point())  # fmt: skip
+
+
+def test_the_device_masks_by_itself_what_the_host_sees_later(digits, monkeypatch) -> None:
+    """As on a GPU: the host looks at the end only, and all steps from the bad one on are void."""
+    monkeypatch.setattr(routine, "LOOKED_AT", ())
+    monkeypatch.setattr(routine, "SHOWN_EVERY", 1e9)
+
+    def weights_before_step_4(*, poisoned: bool) -> list[torch.Tensor]:
+        model, calls, kept = small(), 0, []
+
+        def look(module: nn.Module, inputs, output):
+            nonlocal calls
+            calls += 1
+            if calls != LAPS + 4:
+                return None
+            kept.append([p.detach().clone() for p in model.parameters()])
+            return output * float("inf") if poisoned else None
+
+        model.register_forward_hook(look)
+        if not poisoned:
+            run(model, digits)
+            return kept[0]
+        with pytest.raises(ValueError, match="the loss is nan at step 4 of"):
+            run(model, digits)
+        assert all(b.isfinite().all() for b in model.buffers())
+        return [p.detach().clone() for p in model.parameters()]
+
+    assert same(weights_before_step_4(poisoned=False), weights_before_step_4(poisoned=True))
+
+
+@pytest.mark.fault("out-of-memory")
+def test_running_out_of_memory_halves_what_goes_through_at_once(digits, caplog) -> None:
+    model, sizes = lenet(), []
+
+    def limit(module: nn.Module, inputs) -> None:
+        if module.training:
+            sizes.append(len(inputs[0]))
+            if len(inputs[0]) > 10:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model.register_forward_pre_hook(limit)
+    plenty, scarce = run(lenet(), digits), run(model, digits)
+    assert "now go through in 4 parts" in caplog.text
+    assert max(sizes[-8:]) <= 10
+    torch.testing.assert_close(plenty.losses, scarce.losses, atol=1e-3, rtol=1e-2)
+
+
+def interrupted(folder: Path, digits, at: int, recipe: Recipe) -> list[torch.Tensor]:
+    """A run that SIGTERM stops at a step, and that goes on in a new network."""
+
+    def stop(step: int, steps: int, loss: float) -> None:
+        if step == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match="stopped by SIGTERM") as caught:
+        finetune(small(), *digits, recipe, **GREY, folder=folder, on_step=stop)
+    assert caught.value.path == folder / "last.ckpt"
+    torch.manual_seed(99)
+    again = small()
+    finetune(again, *digits, recipe, **GREY, folder=folder, resume=True)
+    return weights(again)
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"workers": 2, "ema": 0.9, "crop": 0.6}, {"optimizer": "sgd", "mixup": 0.3},
+    {"head_epochs": 1, "unfreeze": "gradual"}])  # fmt: skip
+def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path, digits, changes) -> None:
+    recipe = replace(PLAIN, epochs=2, **changes)
+    whole = small()
+    finetune(whole, *digits, recipe, **GREY)
+    for at in (3, 12, 14):
+        assert same(interrupted(tmp_path / str(at), digits, at, recipe), weights(whole))
+    other = small()
+    finetune(other, *digits, replace(recipe, seed=1), **GREY)
+    assert not same(weights(other), weights(whole))
+
+
+def test_a_run_of_another_recipe_or_other_images_is_not_gone_on_with(tmp_path, digits) -> None:
+    train, val = digits
+    finetune(small(), train, val, PLAIN, **GREY, folder=tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} >= {"best.ckpt", "last.ckpt"}
+    with pytest.raises(ValueError, match="of another run: the recipe's lr differ"):
+        finetune(small(), train, val, replace(PLAIN, lr=1e-3), **GREY, folder=tmp_path, resume=True)
+    fewer = train.take(torch.arange(len(train) - 1))
+    with pytest.raises(ValueError, match="the images to train on differ"):
+        finetune(small(), fewer, val, PLAIN, **GREY, folder=tmp_path, resume=True)
+
+
+def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
+    import time
+
+    slowness = {"bf16": 0.03, "fp32": 0.01}
+    ran: list[Form] = []
+
+    def step(form: Form) -> None:
+        ran.append(form)
+        time.sleep(slowness[form.precision] + 0.02 * (form.memory_format == "contiguous"))
+
+    def choose(**changes) -> Form:
+        ran.clear()
+        options = {"precision": "auto", "memory_format": "auto", "compiling": "off", **changes}
+        return trial(lenet(), torch.zeros(4, 1, 32, 32), step, **options, steps=10,
+                     device=torch.device("cpu"))  # fmt: skip
+
+    form = choose()
+    assert str(form) == "fp32, channels_last"
+    assert len(ran) == 3 * LAPS
+    assert dict(form.images_per_second)["fp32, channels_last"] < 4 / 0.01
+    assert choose() == form
+    assert len(ran) == LAPS  # a warm-up, no trial
+    (tmp_path / "trials.json").write_text('{"broken')
+    assert str(choose()) == "fp32, channels_last"
+    assert len(ran) == 3 * LAPS
+    assert str(choose(precision="bf16", memory_format="contiguous")) == "bf16, contiguous"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"precision": "tf32"}, "a form of CUDA's"), ({"precision": "fp16"}, "is for GPUs")],
+)
+def test_a_precision_that_the_device_has_not_is_refused(digits, changes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        run(lenet(), digits, **changes)
+
+
+def test_a_device_that_is_not_there_is_refused(digits) -> None:
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="device='cuda' is not on this machine; there is cpu"):
+            run(lenet(), digits, device="cuda")
+
+
+SHARED = """
+import sys, torch
+from pathlib import Path
+from lineage_lab import create_model, finetune
+from lineage_lab.data import load, split
+from lineage_lab.recipe import Recipe
+torch.set_num_threads(1)
+torch.manual_seed(0)
+digits = split(load("digits", size=32), seed=0, limit=403)
+model = create_model("lenet5_modern")
+history = finetune(model, *digits, Recipe(lr=5e-3, head_lr=5e-3, batch_size=33, epochs=2,
+    precision="fp32", memory_format="contiguous", device="cpu", flips="horizontal", clip_norm=1.0),
+    mean=(0.1,), std=(0.3,))
+torch.save({"weights": model.state_dict(), "answers": list(history.answers),
+            "losses": list(history.losses), "processes": history.processes},
+           Path(sys.argv[1]) / f"{history.processes}-{__import__('os').environ.get('RANK', 0)}.pt")
+"""
+
+
+def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
+    """Uneven shares (33 images a step), 81 validation images: each is answered once."""
+    script = tmp_path / "shared.py"
+    script.write_text(SHARED)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, env=environment)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run([*launch, str(script), str(tmp_path)], check=True, env=environment)
+    one, first, second = (
+        torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1")
+    )
+    assert (one["processes"], first["processes"]) == (1, 2)
+    assert first["answers"] == second["answers"]
+    assert len(first["answers"]) == len(one["answers"])
+    agree = sum(a == b for a, b in zip(one["answers"], first["answers"], strict=True))
+    assert agree >= len(one["answers"]) - 1
+    for name, tensor in one["weights"].items():
+        torch.testing.assert_close(first["weights"][name], tensor, atol=2e-3, rtol=1e-2)
+        assert torch.equal(first["weights"][name], second["weights"][name])
