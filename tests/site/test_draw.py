@@ -63,6 +63,7 @@ def page(browser: Browser, home: str) -> Iterator[Page]:
 
 def draw(page: Page, strokes: list[list[tuple[int, int]]], *, lift: bool = True) -> None:
     """With the mouse; points are those of the drawing, 280 wide."""
+    part(page, "canvas").scroll_into_view_if_needed()
     box = part(page, "canvas").bounding_box()
     assert box is not None
     for stroke in strokes:

@@ -49,7 +49,7 @@ def test_files_are_picked_by_mouse(page: Page, file: Path) -> None:
 
 
 def test_files_are_picked_by_keyboard(page: Page, file: Path) -> None:
-    for _ in range(60):
+    for _ in range(99):  # past the navigation
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "ll-file":
             break
