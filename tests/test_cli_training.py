@@ -117,6 +117,55 @@ def test_two_processes_from_the_command() -> None:
     assert done.stdout.count("of 50 validation images right") == 1  # one process speaks for all
 
 
+def test_a_comparison_is_shared_out(tmp_path: Path) -> None:
+    first, second, whole = commands("test_a_comparison_is_shared_out")
+    assert [line[0] for line in (first, second, whole)] == ["lineage-lab"] * 3
+    one = run(*first[1:], cwd=tmp_path)
+    assert one.returncode == 0, one.stderr
+    assert "part 1 of 2 is done, others are not" in one.stdout
+    two = run(*second[1:], cwd=tmp_path)
+    assert two.returncode == 0, two.stderr
+    kept = (tmp_path / "results" / "comparison.json").read_bytes()
+    again = run(*whole[1:], cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("taken from") == 2
+    assert again.stdout == two.stdout
+    assert (tmp_path / "results" / "comparison.json").read_bytes() == kept
+    rows = json.loads(kept)["rows"]
+    assert [(r["name"], len(r["runs"])) for r in rows] == [
+        ("lenet5_modern", 1),
+        ("resnet20_cifar", 1),
+    ]
+
+
+def test_torchrun_gives_each_process_a_part(tmp_path: Path) -> None:
+    (line,) = commands("test_torchrun_gives_each_process_a_part")
+    assert line[0] == "torchrun"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", *line[1:]]
+    done = subprocess.run([*launch, "--limit", "200"], capture_output=True, text=True, cwd=tmp_path,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(list((tmp_path / "results" / "runs").glob("*.json"))) == 2
+    assert "% interval" in done.stdout  # from the one that ended last
+    rows = json.loads((tmp_path / "results" / "comparison.json").read_text())["rows"]
+    assert [r["name"] for r in rows] == ["lenet5_modern", "resnet20_cifar"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--part", "1/2"), "give it by --out"),
+        (("--part", "3/2", "--out", "x"), "'3/2': expected K/N, such as 1/4"),
+        (("--part", "one", "--out", "x"), "'one': expected K/N, such as 1/4"),
+    ],
+)
+def test_no_such_part(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    done = run("compare", "lenet5_modern", "--data", "digits", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.fault("ctrl-c")
 def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(tmp_path: Path) -> None:
     arguments = ["finetune", "lenet5_modern", "--data", "digits", "--random-weights", "--epochs",

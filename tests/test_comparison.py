@@ -11,7 +11,7 @@ import pytest
 
 from lineage_lab import compare
 from lineage_lab import weights as published
-from lineage_lab.comparison import Comparison
+from lineage_lab.comparison import Comparison, compare_part
 from lineage_lab.data import ImageSet, load
 from lineage_lab.finetuning import History
 from lineage_lab.recipe import Recipe, recipe_for
@@ -220,6 +220,28 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
     assert compare(names, recipe=FAST, out=tmp_path, resume=True, **LENETS) == found
     assert third.recipes == []
     assert len(runs(tmp_path)) == 6  # no checkpoint of a finished run is left
+
+
+def test_parts_in_one_folder_make_the_table_that_one_run_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["lenet5_modern", "resnet20_cifar"]
+    settings: dict[str, Any] = {"recipe": FAST, "seeds": 2, **LENETS}
+    use(Routine(), monkeypatch)
+    whole = compare(names, out=tmp_path / "alone", **settings)
+    made, found = [], []
+    for part in (2, 3, 1):
+        routine = use(Routine(), monkeypatch)
+        found.append(compare_part(names, part=(part, 3), out=tmp_path / "shared", **settings))
+        made.append([recipe.seed for recipe in routine.recipes])
+    assert made == [[1], [0], [0, 1]]  # the seeds: lenet5_modern's 0 and 1, then resnet20's
+    assert found == [None, None, whole]
+    assert runs(tmp_path / "shared") == runs(tmp_path / "alone")
+    routine = use(Routine(), monkeypatch)
+    assert compare(names, out=tmp_path / "shared", resume=True, **settings) == whole
+    assert routine.recipes == []
+    with pytest.raises(ValueError, match="part 4 of 3: parts are counted from 1"):
+        compare_part(names, part=(4, 3), out=tmp_path, **settings)
 
 
 def test_without_resume_everything_is_trained_again(tmp_path: Path, routine: Routine) -> None:

@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from lineage_lab.results import Comparison
 from lineage_lab.runs import RANDOM, SCHEMA, Row, Run, read_run, to_text
 from lineage_lab.starting import StartingPoint, starting_point
 
-__all__ = ["Comparison", "Row", "Run", "compare"]
+__all__ = ["Comparison", "Row", "Run", "compare", "compare_part"]
 
 _provenance = provenance  # benchmarks/finetune.py takes it from here
 
@@ -77,50 +77,139 @@ def compare(
         FileNotFoundError: No such data.
         OSError: A run can't be kept in `out`.
     """
+    if resume and out is None:
+        raise ValueError("resume=True takes finished runs from a folder: give it as out=FOLDER")
+    jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
+    runs = [_done(job, resume=resume, on_step=on_step) for job in jobs]
+    return _table(jobs, runs, limit)
+
+
+def compare_part(
+    names: Sequence[str],
+    data: str | Path,
+    part: tuple[int, int],
+    recipe: Recipe | None = None,
+    seeds: int | Sequence[int] = 3,
+    *,
+    out: str | Path,
+    limit: int | None = None,
+    random_weights: bool = False,
+    on_step: Callable[[str, int, int, int, float], None] | None = None,
+    **changes: Any,
+) -> Comparison | None:
+    """Do one part of a comparison, for several machines or processes that share a folder.
+
+    The runs (each network with each seed) are dealt out in turn. What is kept in `out` is not
+    done again, as with ``resume=True`` of `compare`.
+
+    Args:
+        names: As for `compare`, in each part the same, and so are the other arguments.
+        data: As for `compare`.
+        part: Which part, from 1, and of how many.
+        recipe: As for `compare`.
+        seeds: As for `compare`.
+        out: The folder that all parts share.
+        limit: As for `compare`.
+        random_weights: As for `compare`.
+        on_step: As for `compare`.
+        **changes: As for `compare`.
+
+    Returns:
+        The whole table if no run is missing any more, else ``None``: the part that ends last
+        has it.
+
+    Raises:
+        ValueError: No such part; what `compare` raises.
+        WeightsUnavailable: As by `compare`.
+        FileNotFoundError: No such data.
+        OSError: A run can't be kept in `out`.
+    """
+    which, of = part
+    if not 1 <= which <= of:
+        raise ValueError(f"part {which} of {of}: parts are counted from 1 to their number")
+    jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
+    for job in jobs[which - 1 :: of]:
+        _done(job, resume=True, on_step=on_step)
+    if not all(job.file and job.file.is_file() for job in jobs):
+        return None
+    return _table(jobs, [_kept(job) for job in jobs], limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One run to be made: a network's start, its recipe with the seed, its images."""
+
+    start: StartingPoint
+    recipe: Recipe
+    images: ImageSet
+    limit: int | None
+    key: dict[str, Any]
+    file: Path | None
+
+    @property
+    def split(self) -> tuple[ImageSet, ImageSet]:
+        return split(self.images, seed=self.recipe.seed, limit=self.limit)
+
+
+def _plan(
+    names: Sequence[str],
+    data: str | Path,
+    recipe: Recipe | None,
+    seeds: int | Sequence[int],
+    limit: int | None,
+    random_weights: bool,
+    out: str | Path | None,
+    changes: dict[str, Any],
+) -> list[_Job]:
+    """All runs, network by network; whatever can be found wrong is found here."""
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not names or not chosen:
         raise ValueError("compare needs one network or more, and one seed or more")
     for what in (names, chosen):
         if len(set(what)) < len(what):
             raise ValueError(f"each network and each seed once: {', '.join(map(str, what))}")
-    if resume and out is None:
-        raise ValueError("resume=True takes finished runs from a folder: give it as out=FOLDER")
     folder = None if out is None else Path(out) / "runs"
     if folder:
         folder.mkdir(parents=True, exist_ok=True)  # found out now, not after the first run
-    starts = [starting_point(name, random=random_weights) for name in names]
-    recipes = [replace(recipe or recipe_for(s.entry.family), **changes) for s in starts]
-    sets = [_images(data, start.entry) for start in starts]
-    rows: list[Row] = []
-    summary: dict[str, Any] = {}
-    for start, own, images in zip(starts, recipes, sets, strict=True):
-        entry = start.entry
-        fingerprint = images.fingerprint
-        runs = []
+    jobs = []
+    for start in [starting_point(name, random=random_weights) for name in names]:
+        images = _images(data, start.entry)
         for seed in chosen:
-            train, val = split(images, seed=seed, limit=limit)
-            key = _key(start, replace(own, seed=seed), fingerprint, limit)
-            file = folder and folder / _file(key)
-            if file and resume and file.is_file():
-                runs.append(_kept(file, key))
-                logger.warning("%s, seed %d: taken from %s", entry.name, seed, file)
-                continue
-            unfinished = file and file.with_suffix(".unfinished")
-            run = _run(start, train, val, replace(own, seed=seed),
-                       folder=unfinished, resume=resume, on_step=on_step)  # fmt: skip
-            runs.append(run)
-            if file and unfinished:
-                write_whole(file, to_text({"schema": SCHEMA, "key": key, "run": asdict(run)}))
-                shutil.rmtree(unfinished, ignore_errors=True)
-        summary = summary or {
-            "name": images.name,
-            "licence": images.licence,
-            "classes": list(images.classes),
-            "train": len(train),
-            "val": len(val),
-            "drawn_by_seed": not images.validation or limit is not None,
-        }
-        model = registry.create_model(entry.name, num_classes=len(images.classes))
+            own = replace(recipe or recipe_for(start.entry.family), **changes, seed=seed)
+            key = _key(start, own, images.fingerprint, limit)
+            jobs.append(
+                _Job(start=start, recipe=own, images=images, limit=limit, key=key,
+                     file=folder and folder / _file(key))
+            )  # fmt: skip
+    return jobs
+
+
+def _done(
+    job: _Job, *, resume: bool, on_step: Callable[[str, int, int, int, float], None] | None
+) -> Run:
+    """The job's run: taken up if it is kept, else made and kept."""
+    file, name, seed = job.file, job.start.entry.name, job.recipe.seed
+    if file and resume and file.is_file():
+        logger.warning("%s, seed %d: taken from %s", name, seed, file)
+        return _kept(job)
+    train, val = job.split
+    unfinished = file and file.with_suffix(".unfinished")
+    run = _run(job.start, train, val, job.recipe,
+               folder=unfinished, resume=resume, on_step=on_step)  # fmt: skip
+    if file and unfinished:
+        write_whole(file, to_text({"schema": SCHEMA, "key": job.key, "run": asdict(run)}))
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return run
+
+
+def _table(jobs: Sequence[_Job], runs: Sequence[Run], limit: int | None) -> Comparison:
+    rows: list[Row] = []
+    for name in dict.fromkeys(job.start.entry.name for job in jobs):
+        own = [(job, run) for job, run in zip(jobs, runs, strict=True)
+               if job.start.entry.name == name]  # fmt: skip
+        job = own[0][0]
+        entry, start = job.start.entry, job.start
+        model = registry.create_model(entry.name, num_classes=len(job.images.classes))
         anatomy = describe(model, entry.input_size)
         rows.append(
             Row(
@@ -131,12 +220,21 @@ def compare(
                 parameters=anatomy.parameters,
                 macs=anatomy.macs,
                 input_size=entry.input_size,
-                fingerprint=fingerprint,
-                recipe=_settings(own),
-                runs=tuple(runs),
+                fingerprint=job.images.fingerprint,
+                recipe=_settings(job.recipe),
+                runs=tuple(run for _, run in own),
             )
         )
-    return Comparison(rows=tuple(rows), data=summary, limit=limit)
+    images, (train, val) = jobs[0].images, jobs[0].split
+    data = {
+        "name": images.name,
+        "licence": images.licence,
+        "classes": list(images.classes),
+        "train": len(train),
+        "val": len(val),
+        "drawn_by_seed": not images.validation or limit is not None,
+    }
+    return Comparison(rows=tuple(rows), data=data, limit=limit)
 
 
 def _images(data: str | Path, entry: registry.Entry) -> ImageSet:
@@ -226,7 +324,9 @@ def _file(key: dict[str, Any]) -> str:
     return f"{key['name'].replace('/', '-')}-seed{key['seed']}-{digest[:16]}.json"
 
 
-def _kept(file: Path, key: dict[str, Any]) -> Run:
+def _kept(job: _Job) -> Run:
+    file, key = job.file, job.key
+    assert file is not None
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         if (found["schema"], found["key"]) != (SCHEMA, key):

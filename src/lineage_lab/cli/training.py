@@ -44,11 +44,28 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _read_part(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """Of ``K/N``; without it, of what torchrun tells each of its processes."""
+    if text is None:
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        return (int(os.environ["RANK"]) + 1, size) if size > 1 else None
+    which, _sign, of = text.partition("/")
+    if not (which.isdecimal() and of.isdecimal() and 1 <= int(which) <= int(of)):
+        raise click.BadParameter(f"{text!r}: expected K/N, such as 1/4 for the first of four")
+    return int(which), int(of)
+
+
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @_training_options
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the results.")
+@click.option(
+    "--part",
+    metavar="K/N",
+    callback=_read_part,
+    help="Of several machines on one --out, this is the K-th of N.",
+)
 def compare(
     names: tuple[str, ...],
     source: str,
@@ -56,6 +73,7 @@ def compare(
     seeds: int,
     random_weights: bool,
     json_file: Path | None,
+    part: tuple[int, int] | None,
     out: Path | None,
     resume: bool,
     threads: int | None,
@@ -65,6 +83,9 @@ def compare(
     """Fine-tune each of NAMES on the same images with the same budget; print the table.
 
     With --out the folder gets comparison.json, table.md, report.html, and each finished run.
+
+    Several machines share a folder: --part 1/4 to 4/4 of a job array, or torchrun, whose
+    processes take a part each. The part that ends last prints the table.
     """
     from lineage_lab import comparison
     from lineage_lab.files import write_whole
@@ -76,19 +97,30 @@ def compare(
     for file in files:  # found out before hours of training, not after
         if file.is_dir():
             raise click.UsageError(f"{file} is a folder; --json takes a file")
-    with progress(len(names) * seeds) as report:
-        result = comparison.compare(
-            names,
-            source,
-            None,
-            seeds,
-            limit=limit,
-            random_weights=random_weights,
-            out=out,
-            resume=resume,
-            on_step=report,
-            **changes,
+    if part and not out:
+        raise click.UsageError("parts of a comparison meet in a folder: give it by --out")
+    if part:
+        os.environ.pop("WORLD_SIZE", None)  # each run is of one process
+    which, of = part or (1, 1)
+    total = len(range(which - 1, len(names) * seeds, of))
+    with progress(total) as report:
+        result: comparison.Comparison | None
+        if part and out:
+            result = comparison.compare_part(
+                names, source, part, None, seeds, out=out, limit=limit,
+                random_weights=random_weights, on_step=report, **changes,
+            )  # fmt: skip
+        else:
+            result = comparison.compare(
+                names, source, None, seeds, limit=limit, random_weights=random_weights, out=out,
+                resume=resume, on_step=report, **changes,
+            )  # fmt: skip
+    if result is None:
+        click.echo(
+            f"part {which} of {of} is done, others are not: its runs are in {out}. The part that "
+            "ends last prints the table; so does this command with --resume in place of --part"
         )
+        return
     table(result)
     for words in result.words:
         click.echo(words)
