@@ -50,7 +50,7 @@ const label = document.querySelector(".md-header__button[for='__drawer']");
 if (drawer && label) {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = label.className;
+  button.className = `${label.className} ll-menu`;
   button.setAttribute("aria-label", "Menu");
   button.append(...label.childNodes);
   label.replaceWith(button);
