@@ -165,7 +165,7 @@
 
   async function begin() {
     const answer = await fetch(source);
-    if (!answer.ok) return; // the tables stay
+    if (!answer.ok) return;
     data = await answer.json();
     blocks.replaceChildren(...data.map((b, value) => Object.assign(element("option", b.title), { value })));
     root.hidden = false;
@@ -181,5 +181,5 @@
     }
   }
 
-  begin();
+  begin().catch(() => {}).finally(() => root.classList.toggle("ll-failed", root.hidden)); // the tables stay
 })();

@@ -42,6 +42,7 @@
 
   const parts = {
     stagePad: hatching("ll-pad-stage", stage),
+    seenWords: svg("desc", {}, seen),
     seenPad: hatching("ll-pad-seen", seen),
     beyond: svg("rect", { fill: "url(#ll-pad-stage)" }, stage),
     photo: svg("image", { class: "ll-photo" }, stage),
@@ -104,6 +105,7 @@
     for (const path of [parts.here, parts.hereUnder]) set(path, { d: here });
 
     // The picture on the right: what the unit sees, and nothing else.
+    parts.seenWords.textContent = `${size} by ${size} pixels of the picture, from ${x}, ${y}.`;
     set(seen, { viewBox: `${x} ${y} ${size} ${size}` });
     scaled(parts.seenPad, size / 32);
     set(parts.seenBeyond, square(x, y, size));

@@ -123,7 +123,7 @@ window.site = {
     for (const svg of document.querySelectorAll(".md-content svg")) {
       if (svg.closest("[aria-hidden=true], button, label, .admonition-title, .twemoji")) continue;
       const role = svg.getAttribute("role");
-      if (!["img", "group", "figure"].includes(role)) { bad.push(`svg without a role: ${svg.outerHTML.slice(0, 120)}`); continue; }
+      if (!["img", "group", "figure", "application"].includes(role)) { bad.push(`svg without a role: ${svg.outerHTML.slice(0, 120)}`); continue; }
       const title = svg.querySelector("title")?.textContent.trim() || svg.getAttribute("aria-label") || "";
       const desc = svg.querySelector("desc")?.textContent.trim() || "";
       if (!title || (role === "img" && desc.length < 20)) bad.push(`svg "${title}": "${desc}"`);
