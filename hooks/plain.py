@@ -22,6 +22,9 @@ API = re.compile(r"\[(?P<text>`[^`]+`|[^\]\[]+)\]\[(?P<to>[\w.]*)\]")
 NOTE = re.compile(r"^\[\^(?P<name>[^\]]+)\]:[ \t]*(?P<text>.*)$", re.MULTILINE)
 # Block markup that frames Markdown: the frame goes, the text stays.
 FRAME = re.compile(r"</?(?:div|section|p|summary|details|dfn|abbr)\b[^>]*>")
+# A part that scripts bring to life, and what such a part is known by.
+PART = re.compile(r'^<(div|section|form) [^>]*(?:id="ll-|class="ll-draw)[^>]*>', re.MULTILINE)
+LIVELY = re.compile(r"<(?:form|canvas|button|input|select|svg)\b")
 ON_PAGE = "*[This part is on the page.]({page})*"
 
 
@@ -194,6 +197,7 @@ def _prose(text: str, place: Place) -> str:
 def _words(text: str, place: Place) -> str:
     text = re.sub(r"^[ ]*· ", "", text, flags=re.MULTILINE)  # the reading time stood before it
     text = re.sub(r"<(script|style|noscript)\b.*?</\1>|<link\b[^>]*>", "", text, flags=re.DOTALL)
+    text = _without_lively_parts(text, place)
     text = re.sub(r"<figure\b.*?</figure>", lambda m: _figure(m[0], place), text, flags=re.DOTALL)
     text = re.sub(INCLUDE.pattern, lambda m: _table(m, place), text, flags=re.MULTILINE)
     folds = re.findall(r"<details><summary>.*?</summary>|</details>", text)
@@ -205,6 +209,22 @@ def _words(text: str, place: Place) -> str:
     text = re.sub(r"\\\((.+?)\\\)", r"$\1$", text, flags=re.DOTALL)
     text = API.sub(lambda m: m["text"], text)
     return LINK.sub(lambda m: f"[{m['text']}]({place.resolve(m['to'])})", text)
+
+
+def _without_lively_parts(text: str, place: Place) -> str:
+    """Without what works on the page only: a line says where it is."""
+    start = 0
+    while opening := PART.search(text, start):
+        depth, end = 0, len(text)
+        for tag in re.finditer(rf"<(/?){opening[1]}\b", text[opening.start() :]):
+            depth += -1 if tag[1] else 1
+            if depth == 0:
+                end = text.index(">", opening.start() + tag.start()) + 1
+                break
+        start = opening.end()
+        if LIVELY.search(text, opening.start(), end):
+            text = text[: opening.start()] + ON_PAGE.format(page=place.page) + text[end:]
+    return re.sub(r"<button\b.*?</button>\n*", "", text, flags=re.DOTALL)
 
 
 def _figure(markup: str, place: Place) -> str:

@@ -22,7 +22,7 @@ PREFIX = "/lineage-lab/"  # GitHub Pages serves the site under the repository's 
 TEXTS = {".html", ".css", ".js", ".json", ".svg", ".txt", ".xml", ".ipynb"}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def compressed(path: Path, _: float) -> bytes:
     return gzip.compress(path.read_bytes(), 6)
 

@@ -66,7 +66,9 @@ def score(rules: dict[str, Any], facts: dict[str, str]) -> dict[str, Any]:
     real = set(everything(rules)) & set(facts)
     page_of = {f: f.partition(":")[2] if f.startswith("read:") else f[f.index(":") + 1 :].rpartition("/")[0]
                for f in everything(rules)}  # fmt: skip
-    right = {f for f in real if f.startswith("right:") and f.replace("right:", "first:") not in real}
+    right = {
+        f for f in real if f.startswith("right:") and f.replace("right:", "first:") not in real
+    }
     counting = {f for f in real if not f.startswith("right:")} | right
     xp = sum(POINTS[f.partition(":")[0]] for f in counting)
     level = max(n for n, one in enumerate(rules["levels"]) if one["xp"] <= xp)

@@ -58,7 +58,9 @@ def test_both_schemes_look_different_and_the_toggle_switches(page: Page, home: s
 
 
 @pytest.mark.parametrize(("width", "seen"), [(1440, False), (1000, True)])
-def test_the_menu_has_a_button_where_it_is_folded(browser: Browser, home: str, width: int, seen: bool) -> None:
+def test_the_menu_has_a_button_where_it_is_folded(
+    browser: Browser, home: str, width: int, seen: bool
+) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.goto(home + PAGES["chapter"], wait_until="networkidle")
     assert page.get_by_role("button", name="Menu").is_visible() is seen

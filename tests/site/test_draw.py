@@ -175,7 +175,9 @@ def test_a_second_finger_draws_nothing(browser: Browser, home: str) -> None:
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         assert part(page, "answer").get_attribute("aria-busy") == "true"
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        rows, columns = torch.tensor(part(page, "canvas").evaluate(PICTURE)).view(280, 280).nonzero().T
+        rows, columns = (
+            torch.tensor(part(page, "canvas").evaluate(PICTURE)).view(280, 280).nonzero().T
+        )
         assert 85 < int(rows.min()) < int(rows.max()) < 115  # the first one's dot
         assert 85 < int(columns.min()) < int(columns.max()) < 115
 
@@ -202,11 +204,15 @@ def test_a_finger_and_a_pen_draw_on_a_phone_and_the_page_stays(
     browser: Browser, home: str, model: LeNet5, kinds: tuple[str, str, str], pen: str
 ) -> None:
     with opened(browser, home, **PHONE) as page:
-        page.evaluate("document.addEventListener('pointermove', e => { window.seen = e.pointerType; })")
+        page.evaluate(
+            "document.addEventListener('pointermove', e => { window.seen = e.pointerType; })"
+        )
         top, session = page.evaluate("scrollY"), page.context.new_cdp_session(page)
         box = part(page, "canvas").bounding_box()
         assert box is not None
-        points = [(70 + i * 13, 60) for i in range(10)] + [(200 - i * 7, 60 + i * 17) for i in range(11)]
+        points = [(70 + i * 13, 60) for i in range(10)] + [
+            (200 - i * 7, 60 + i * 17) for i in range(11)
+        ]
         for place, (x, y) in enumerate(points):
             touch(session, kinds[place > 0], box["x"] + 1 + x, box["y"] + 1 + y, pen)
         touch(session, kinds[2], box["x"] + 131, box["y"] + 231, pen)
@@ -301,7 +307,9 @@ def test_the_picture_is_moved_pixel_by_pixel_to_the_edge(page: Page, model: LeNe
 
 
 def lit(page: Page, layer: str) -> list[int]:
-    return [int(b.get_attribute("data-map") or -1) for b in part(page, layer).locator(".ll-on").all()]
+    return [
+        int(b.get_attribute("data-map") or -1) for b in part(page, layer).locator(".ll-on").all()
+    ]
 
 
 def test_pointing_at_a_map_of_c3_lights_what_it_looks_at(page: Page) -> None:

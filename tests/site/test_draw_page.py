@@ -38,7 +38,7 @@ def test_it_fits_and_its_ink_is_seen_in_both_schemes(
         assert page.evaluate(wide) <= 0
         for part_of in page.locator("#ll-draw, #ll-draw [data-part]").all():
             box = part_of.bounding_box()
-            assert box is None or box["x"] >= 0 and box["x"] + box["width"] <= width
+            assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= width)
         ink = {"light": "28,33,40", "dark": "230,233,238"}
         assert part(page, "canvas").evaluate(COLOUR) == ink[scheme]
         before = shown(page)
@@ -78,9 +78,7 @@ def test_the_network_is_loaded_when_the_drawing_comes_into_view(
     context.close()
 
 
-def test_what_is_drawn_before_the_network_is_there_is_answered(
-    browser: Browser, home: str
-) -> None:
+def test_what_is_drawn_before_the_network_is_there_is_answered(browser: Browser, home: str) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     held: list[Route] = []
@@ -131,7 +129,9 @@ def test_without_scripts_one_digit_goes_through_all_maps(browser: Browser, home:
     assert {"input", "C1", "S2", "C3", "S4", "C5", "F6"} <= set(words)
     # 32×32, the maps, C5 in one, F6 and two codes
     assert still.locator("mask").count() == 1 + 6 + 6 + 16 + 16 + 1 + 3
-    told = [float(n) for n in re.findall(r": (\d+\.\d)", still.locator("desc").text_content() or "")]
+    told = [
+        float(n) for n in re.findall(r": (\d+\.\d)", still.locator("desc").text_content() or "")
+    ]
     assert len(told) == 10
     for distance in told:
         assert any(w.split()[0] == f"{distance:.1f}" for w in words), distance

@@ -37,7 +37,7 @@ document.addEventListener("securitypolicyviolation", (e) =>
 def addresses(site: Path) -> list[str]:
     """All pages of the site, as paths."""
     found = (file.parent.relative_to(site).as_posix() for file in site.rglob("index.html"))
-    return sorted("" if path == "." else f"{path}/" for path in found) + ["404.html"]
+    return [*sorted("" if path == "." else f"{path}/" for path in found), "404.html"]
 
 
 @contextmanager

@@ -107,7 +107,9 @@ def test_a_wrong_answer_is_remembered_when_the_page_is_opened_again(page: Page) 
 
 
 def test_answers_that_a_script_opens_are_not_given(page: Page) -> None:
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.name = ''; d.open = true; })")
+    page.evaluate(
+        "document.querySelectorAll('details').forEach(d => { d.name = ''; d.open = true; })"
+    )
     page.wait_for_timeout(200)
     assert stored(page) == {}
 
@@ -237,9 +239,17 @@ def test_the_header_s_line_leads_to_the_page(page: Page, way: str, home: str) ->
 
 
 def told_by(page: Page) -> dict[str, Any]:
-    earned = [item.text_content() or "" for item in page.locator("#ll-achievements .ll-earned strong").all()]
+    earned = [
+        item.text_content() or ""
+        for item in page.locator("#ll-achievements .ll-earned strong").all()
+    ]
     level = int((page.locator(".ll-level strong").text_content() or "").split()[1].strip(":"))
-    points = int((page.locator(".ll-level").text_content() or "").split(" XP")[0].split()[-1].replace(",", ""))
+    points = int(
+        (page.locator(".ll-level").text_content() or "")
+        .split(" XP")[0]
+        .split()[-1]
+        .replace(",", "")
+    )
     return {"xp": points, "level": level, "earned": earned}
 
 
@@ -266,7 +276,11 @@ def test_the_page_s_table_and_bars(page: Page, home: str, rules: dict[str, Any])
     add(page, {f"read:{CHAPTER}": DAY, f"copied:{CHAPTER}/1": DAY, f"right:{CHAPTER}/5": DAY})
     row = page.locator(f"tr[data-page='{CHAPTER}']")
     cells = [cell.text_content() for cell in row.locator("td[data-kind]").all()]
-    assert cells == [f"1/{counts['snippets']}", f"1/{counts['questions']}", f"0/{counts['exercises']}"]
+    assert cells == [
+        f"1/{counts['snippets']}",
+        f"1/{counts['questions']}",
+        f"0/{counts['exercises']}",
+    ]
     items = sum(counts[kind] for kind in ("snippets", "questions", "exercises")) + 1
     assert row.locator(".ll-bar").text_content() == f"read, {300 // items} %"
     bar = row.get_by_role("progressbar")

@@ -33,7 +33,10 @@ HOSTILE = {
     "facts in a list": (of([]), "missing or no list"),
     "facts that are null": (of(None), "missing or no list"),
     "something besides": (of({}, xp=99999), 'has not: "xp"'),
-    "a prototype": ('{"schema": "%s", "facts": {}, "__proto__": {"x": 1}}' % SCHEMA, "__proto__"),
+    "a prototype": (
+        f'{{"schema": "{SCHEMA}", "facts": {{}}, "__proto__": {{"x": 1}}}}',
+        "__proto__",
+    ),
     "a prototype's fact": (of({"__proto__": "2026-11-20"}), 'no fact: "__proto__"'),
     "an unknown kind": (of({"won:chapters/vgg": "2026-11-20"}), "no fact"),
     "capitals": (of({"read:Chapters/VGG": "2026-11-20"}), "no fact"),
