@@ -1,3 +1,4 @@
+#!/bin/sh
 # Chooses all versions anew and writes constraints.txt; torch and torchvision stay as they are there.
 # Names no registry: the file serves whoever installs, from wherever they install.
 set -eu

@@ -33,7 +33,8 @@ LINT = (
     Step("ruff format", ("ruff", "format", "--check")),
     Step("mypy", ("mypy", "--strict", "src")),
     Step("codespell", ("codespell",)),
-    Step("zizmor", ("zizmor", "--offline", "--quiet", ".github")),
+    Step("shellcheck", ("shellcheck", ".ci/run", ".ci/setup.sh", ".ci/constraints.sh")),
+    Step("zizmor", ("zizmor", "--offline", "--quiet", "--pedantic", ".github")),
 )
 # Before the tests, so that on a fresh clone it is cold: figures are drawn, nothing is cached.
 BUILD = Step(

@@ -1,3 +1,4 @@
+#!/bin/sh
 # What the Makefile needs before there is an environment, in plain sh.
 #   setup.sh port PYTHON PORT      fails if the port is busy
 #   setup.sh install PYTHON        makes or mends .venv and installs into it
