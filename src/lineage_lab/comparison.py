@@ -130,9 +130,10 @@ def compare_part(
     jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
     for job in jobs[which - 1 :: of]:
         _done(job, resume=True, on_step=on_step)
-    if not all(job.file and job.file.is_file() for job in jobs):
+    kept = [(job.file, job.key) for job in jobs if job.file and job.file.is_file()]
+    if len(kept) < len(jobs):
         return None
-    return _table(jobs, [_kept(job) for job in jobs], limit)
+    return _table(jobs, [_kept(file, key) for file, key in kept], limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +192,7 @@ def _done(
     file, name, seed = job.file, job.start.entry.name, job.recipe.seed
     if file and resume and file.is_file():
         logger.warning("%s, seed %d: taken from %s", name, seed, file)
-        return _kept(job)
+        return _kept(file, job.key)
     train, val = job.split
     unfinished = file and file.with_suffix(".unfinished")
     run = _run(job.start, train, val, job.recipe,
@@ -324,9 +325,7 @@ def _file(key: dict[str, Any]) -> str:
     return f"{key['name'].replace('/', '-')}-seed{key['seed']}-{digest[:16]}.json"
 
 
-def _kept(job: _Job) -> Run:
-    file, key = job.file, job.key
-    assert file is not None
+def _kept(file: Path, key: dict[str, Any]) -> Run:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         if (found["schema"], found["key"]) != (SCHEMA, key):

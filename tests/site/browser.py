@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -94,13 +94,40 @@ def served(site: Path, changed: Mapping[str, str] | None = None) -> Iterator[str
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, quiet."""
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                 "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+                 "--disable-component-update", "--disable-sync", "--no-first-run",
+                 "--renderer-process-limit=1", "--disable-site-isolation-trials"]  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         try:
             yield browser
         finally:
             browser.close()
+
+
+_KEPT: dict[tuple[int, str, str], tuple[BrowserContext, Page]] = {}
+
+
+@contextmanager
+def tab(browser: Browser, home: str, **options: Any) -> Iterator[Page]:
+    """A new tab, with nothing stored, in a context that all such tabs of a browser share.
+
+    A context of its own for each test costs three times as much processor: a page that stays
+    open keeps the process and what was fetched.
+    """
+    place = (id(browser), home, repr(sorted(options.items())))
+    if place not in _KEPT:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        keeper = context.new_page()
+        keeper.goto(home + "404.html")
+        _KEPT[place] = context, keeper
+    context, keeper = _KEPT[place]
+    page = context.new_page()
+    page.on("filechooser", lambda _: None)  # from now on, or the first one may slip through
+    try:
+        yield page
+    finally:
+        page.close()
+        keeper.evaluate("() => localStorage.clear()")
 
 
 USES = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 390)]

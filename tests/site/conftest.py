@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.site.browser import CHROMIUM, chromium, served
+from tests.site.browser import CHROMIUM, chromium, served, tab
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, home: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page that a test file is about: its `PAGE`, such as ``timeline/``."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.on("filechooser", lambda _: None)  # from now on, or the first one may slip through
-    opened.goto(home + request.module.PAGE, wait_until="networkidle")
-    yield opened
-    opened.close()
+    with tab(browser, home) as opened:
+        opened.goto(home + request.module.PAGE, wait_until="networkidle")
+        yield opened

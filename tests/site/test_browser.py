@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, tab
 from tests.site.screenshot import PAGES
 
 if CHROMIUM is None:
@@ -15,11 +15,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 
 
 @pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    options = getattr(request, "param", {})
-    opened = browser.new_page(**options)
-    yield opened
-    opened.close()
+def page(browser: Browser, home: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    with tab(browser, home, **getattr(request, "param", {})) as opened:
+        yield opened
 
 
 SIZES = [

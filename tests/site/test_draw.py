@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, CDPSession, Locator, Page
 
 from lineage_lab.data import split_digits
 from lineage_lab.models.lenet import C3_TABLE, LeNet5, normalize_ink
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, tab
 from tests.site.test_draw_oracle import by_torch, facts, model  # noqa: F401  (two are fixtures)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -39,19 +39,20 @@ def part(page: Page, name: str) -> Locator:
     return page.locator(f"#ll-draw [data-part='{name}']")
 
 
+LOUD = ("error", "warning")
+
+
 @contextmanager
 def opened(browser: Browser, home: str, **options: Any) -> Iterator[Page]:
     """The page with its network loaded and its drawing in view; it must stay quiet to the end."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    page = context.new_page()
     said: list[str] = []
-    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(home + "try/draw-a-digit/")
-    page.locator("#ll-draw[data-ready]").wait_for()
-    part(page, "canvas").scroll_into_view_if_needed()
-    yield page
-    context.close()
+    with tab(browser, home, **options) as page:
+        page.on("console", lambda m: said.append(m.text) if m.type in LOUD else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(home + "try/draw-a-digit/")
+        page.locator("#ll-draw[data-ready]").wait_for()
+        part(page, "canvas").scroll_into_view_if_needed()
+        yield page
     assert said == []
 
 

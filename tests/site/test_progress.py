@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, tab
 from tests.site.progress import (
     CHAPTER,
     GUIDE,
+    KEY,
     add,
     badge,
     drawn,
@@ -37,18 +38,12 @@ def rules(built_site: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def page(browser: Browser, home: str) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900},
-        has_touch=True,
-        permissions=["clipboard-read", "clipboard-write"],
-    )
-    opened = context.new_page()
     wrong: list[str] = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("filechooser", lambda _: None)  # from now on, or the first one may slip through
-    open_page(opened, f"{home}{CHAPTER}/")
-    yield opened
-    context.close()
+    options = {"has_touch": True, "permissions": ["clipboard-read", "clipboard-write"]}
+    with tab(browser, home, **options) as opened:
+        opened.on("pageerror", lambda error: wrong.append(str(error)))
+        open_page(opened, f"{home}{CHAPTER}/")
+        yield opened
     assert wrong == []
 
 
@@ -257,7 +252,7 @@ def test_the_page_counts_as_the_rules_say(page: Page, home: str, rules: dict[str
     draw = random.Random(2015)
     seen: set[str] = set()
     levels: set[int] = set()
-    for _ in range(60):
+    for _ in range(20):
         facts = drawn(rules, draw)
         page.evaluate("localStorage.clear()")
         open_page(page, f"{home}progress/")
@@ -355,6 +350,7 @@ def test_nothing_is_sent(page: Page, home: str, tmp_path: Path) -> None:
     page.get_by_role("button", name="Mark as read").click()
     page.locator("#resnet-q1 .ll-right > summary").click()
     page.get_by_role("button", name="I have done exercise 1").click()
+    page.wait_for_function(f"() => (localStorage.getItem('{KEY}') ?? '').includes('done:')")
     open_page(page, f"{home}progress/")
     with page.expect_download() as got:
         page.get_by_role("button", name="Export as a file").click()
@@ -362,7 +358,7 @@ def test_nothing_is_sent(page: Page, home: str, tmp_path: Path) -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Import a file").click()
     chooser.value.set_files(tmp_path / "mine.json")
-    page.get_by_text("Imported: 0 new facts; 3 were known.").wait_for(timeout=2000)
+    page.get_by_text("Imported: 0 new facts; 3 were known.").wait_for()
     page.get_by_role("button", name="Reset").click()
     page.get_by_role("button", name="Forget it").click()
     page.wait_for_timeout(300)
