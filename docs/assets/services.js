@@ -51,16 +51,21 @@
       const pre = inner(event.target);
       if (pre) choose(text(pre));
     });
-    for (const block of document.querySelectorAll(BLOCKS)) {
-      const pre = block.querySelector("pre");
-      if (!pre || block.matches(".output") || block.closest(".ll-run, .ll-hero, .doc-signature")) continue;
+    // A snippet's own link is made when the pointer or the keyboard comes to it: a page has many.
+    const offer = (event) => {
+      const block = event.target.closest(BLOCKS);
+      const pre = block && block.querySelector("pre");
+      if (!pre || block.querySelector(".ll-report-snippet")) return;
+      if (block.matches(".output") || block.closest(".ll-run, .ll-hero, .doc-signature")) return;
       const link = Object.assign(document.createElement("a"), {
         className: "ll-report-snippet", textContent: "Report", href: address(text(pre)),
       });
       link.setAttribute("aria-label", "Report a mistake in this snippet, on github.com");
       link.title = "Report a mistake in this snippet, on github.com";
       block.append(link);
-    }
+    };
+    document.addEventListener("pointerover", offer);
+    document.addEventListener("focusin", offer);
   }
 
   // --- Keys: ? opens the list, Escape closes it, and the focus goes back by itself.

@@ -68,6 +68,7 @@ def test_a_report_takes_the_snippet_along(page: Page, home: str) -> None:
     plain = page.locator(".ll-report").get_attribute("href")
     block = page.locator(".language-python.highlight").nth(1)
     code = (block.locator("code").text_content() or "").strip()
+    block.hover()
     link = block.get_by_role("link", name="Report a mistake in this snippet, on github.com")
     told = parse_qs(urlsplit(link.get_attribute("href") or "").query)
     assert told["snippet"] == [code if len(code) <= 2000 else f"{code[:2000]}\n…"]
