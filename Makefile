@@ -38,7 +38,7 @@ constraints: .venv/.installed ## choose all versions anew, but torch's and torch
 	@sh .ci/constraints.sh
 
 clean: ## remove what was built, but not .venv
-	rm -rf site dist .cache .mypy_cache .pytest_cache .ruff_cache docs/generated
+	rm -rf site dist .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache docs/generated
 
 # The stamp is made last, so that an install which failed or was interrupted is done again.
 .venv/.installed: pyproject.toml constraints.txt
