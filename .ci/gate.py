@@ -45,7 +45,7 @@ BUILD = Step(
 # One thread for each worker: two workers with two threads each fight over two cores.
 TESTS = Step(
     "pytest",
-    ("pytest", "-n", "2", "--dist", "loadfile"),
+    ("pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     {"OMP_NUM_THREADS": "1"},
 )
 

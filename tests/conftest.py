@@ -19,6 +19,12 @@ def listens() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One file that needs the built site comes first, the others last: nobody waits for it."""
+    need = {item.path for item in items if "built_site" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (item.path.name != "test_labs.py", item.path in need))
+
+
 @pytest.fixture(scope="session")
 def built_site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The folder of the strictly built site, labs executed. Built once a run.
