@@ -79,6 +79,25 @@ def test_the_page_shows_what_describe_finds(page: Page, name: str) -> None:
         assert drawn(page) == [last, last, field.size, field.size]
 
 
+def test_how_much_is_inside_the_picture_is_counted_pixel_by_pixel(page: Page) -> None:
+    choose(page, "vgg16")
+    side = entry("vgg16").input_size[-1]
+    page.locator("[name=layer]").select_option(label="stages.2.6: 2×2 max pooling, stride 2")
+    stage = page.locator("#ll-stage")
+    stage.focus()
+    stage.press("Home")
+    for key in ("", "ArrowRight", "ArrowRight", "ArrowDown", "End", "ArrowUp", "ArrowUp"):
+        if key:
+            stage.press(key)
+        left, right, top, bottom = seen(page)
+        place = torch.zeros(2 * side, 2 * side, dtype=torch.bool)  # the picture in its middle
+        place[side // 2 : side // 2 + side, side // 2 : side // 2 + side] = True
+        rows = slice(top + side // 2, bottom + 1 + side // 2)
+        window = place[rows, left + side // 2 : right + 1 + side // 2]
+        share = 100 * window.float().mean().item()
+        assert fact(page, "inside") == f"{share:.1f} %".replace("100.0", "100")
+
+
 def test_vit_is_global_from_its_first_attention(page: Page) -> None:
     names = choose(page, "vit_b_16")
     assert len(names) == 13  # the patches, and twelve layers
