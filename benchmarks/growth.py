@@ -6,14 +6,21 @@ drawn before, labs are not executed. Then runs the snippets of each chapter alon
 does. Prints seconds, and the slope by least squares.
 """
 
+import argparse
+import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import linear_regression
+
+from lineage_lab.files import write_whole
+from lineage_lab.provenance import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "docs/chapters").glob("*.md"))
@@ -31,11 +38,11 @@ def timed(command: list[str], folder: Path) -> float:
     return time.perf_counter() - start
 
 
-def with_chapters(folder: Path, copies: int) -> None:
+def with_chapters(folder: Path, numbers: Iterable[int]) -> None:
     """Adds copies to the tree and to the navigation."""
     config = folder / "mkdocs.yml"
     lines = config.read_text(encoding="utf-8").splitlines()
-    for number in range(copies):
+    for number in numbers:
         source = CHAPTERS[number % len(CHAPTERS)]
         name = f"chapters/{source.stem}-{number}.md"
         shutil.copy(source, folder / "docs" / name)
@@ -45,34 +52,45 @@ def with_chapters(folder: Path, copies: int) -> None:
     config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def main(counts: list[int]) -> None:
-    built = []
-    for copies in counts:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary) / "tree"
-            files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True,
-                                   text=True, check=True).stdout.split("\0")  # fmt: skip
-            for name in filter(None, files):
-                target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, target)
-            build = [sys.executable, "-m", "mkdocs", "build", "--quiet"]
-            timed(build, folder)  # draws the figures
-            with_chapters(folder, copies)
-            seconds = timed(build, folder)
-        built.append(seconds)
-        print(f"build, {len(CHAPTERS) + copies:3} chapters: {seconds:6.1f} s", flush=True)
-    if len(counts) > 1:
-        slope, _ = linear_regression([float(c) for c in counts], built)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("copies", type=int, nargs="*", default=[0, 8, 24])
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    builds: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "tree"
+        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True,
+                               text=True, check=True).stdout.split("\0")  # fmt: skip
+        for name in filter(None, files):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target)
+        build = [sys.executable, "-m", "mkdocs", "build", "--quiet"]
+        timed(build, folder)  # draws the figures
+        there = 0
+        for copies in sorted(given.copies):
+            with_chapters(folder, range(there, copies))
+            there = copies
+            builds[len(CHAPTERS) + copies] = seconds = timed(build, folder)
+            print(f"build, {len(CHAPTERS) + copies:3} chapters: {seconds:6.1f} s", flush=True)
+    slope = math.nan
+    if len(builds) > 1:
+        slope, _ = linear_regression([float(n) for n in builds], list(builds.values()))
         print(f"build, a chapter more: {slope:6.2f} s")
-    spent = []
+    snippets: dict[str, float] = {}
     for page in CHAPTERS:
-        spent.append(
-            timed([sys.executable, "-m", "pytest", "-q", str(page.relative_to(ROOT))], ROOT)
-        )
-        print(f"snippets of {page.stem:13} {spent[-1]:6.1f} s, start-up included", flush=True)
-    print(f"snippets, a chapter: {sum(spent) / len(spent):6.1f} s on average, on one core")
+        command = [sys.executable, "-m", "pytest", "-q", str(page.relative_to(ROOT))]
+        snippets[page.stem] = timed(command, ROOT)
+        print(f"snippets of {page.stem:13} {snippets[page.stem]:6.1f} s, start-up included",
+              flush=True)  # fmt: skip
+    mean = sum(snippets.values()) / len(snippets)
+    print(f"snippets, a chapter: {mean:6.1f} s on average, on one core")
+    if given.json:
+        found = {"builds": builds, "slope": slope, "snippets": snippets, "mean": mean,
+                 "provenance": provenance()}  # fmt: skip
+        write_whole(given.json, json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or [0, 8, 24])
+    main()

@@ -87,6 +87,29 @@ def test_finetune_prints_one_row() -> None:
     assert "validation images right after" in " ".join(done.stdout.split())
 
 
+def test_a_budget_of_minutes_and_the_rates_from_the_command(tmp_path: Path) -> None:
+    given = ("lenet5_modern", "--data", "digits", "--limit", "40", "--random-weights",
+             "--head-lr", "0.002", "--threads", "1")  # fmt: skip
+    out = tmp_path / "run"
+    for command in (("finetune",), ("compare", "--seeds", "1")):
+        done = run(*command, *given, "--minutes", "0.005", "--out", str(out / command[0]))
+        assert done.returncode == 0, done.stderr
+    comparison = Comparison.load(out / "compare" / "comparison.json")
+    recipe = comparison.rows[0].recipe
+    assert (recipe["minutes"], recipe["head_lr"]) == (0.005, 0.002)
+    assert comparison.provenance["threads"] == "1"
+    refused = run("lr-find", *given, "--minutes", "0.005")
+    assert refused.returncode == 0, refused.stderr
+
+
+def test_the_version_is_the_packages() -> None:
+    import lineage_lab
+
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.split()[-1] == lineage_lab.__version__
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

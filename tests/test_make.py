@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clone import cloned
 from tests.docs.harness import covered_fences
 
 ROOT = Path(__file__).parents[1]
@@ -39,16 +40,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a fresh clone would be: tracked files and new ones, nothing that is ignored."""
-    folder = tmp_path_factory.mktemp("clone") / "lineage-lab"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
+    return cloned(tmp_path_factory.mktemp("clone") / "lineage-lab")
 
 
 def test_help_is_the_default_and_lists_the_targets() -> None:

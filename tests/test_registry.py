@@ -40,7 +40,7 @@ def test_the_public_names_are_there_and_no_other() -> None:
     for name in lineage_lab.__all__:
         assert getattr(lineage_lab, name) is not None
     assert set(dir(lineage_lab)) == set(lineage_lab.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="'lineage_lab' has no attribute 'nothing'"):
         _ = lineage_lab.nothing
     assert callable(lineage_lab.finetune)  # not the module of that name
 

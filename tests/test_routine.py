@@ -215,3 +215,39 @@ def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     for name, tensor in one["weights"].items():
         torch.testing.assert_close(first["weights"][name], tensor, atol=2e-3, rtol=1e-2)
         assert torch.equal(first["weights"][name], second["weights"][name])
+
+
+PAGES = """
+import resource, sys
+from contextlib import nullcontext
+import torch
+from lineage_lab.device import memory_reused
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = torch.ones(2**24)  # 64 MiB
+    block.sum()
+    del block
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+with memory_reused(torch.device("cpu")) if sys.argv[1] == "reused" else nullcontext():
+    print([faults() for _ in range(5)][-1])  # an aligned block needs a little more than it frees
+    inside = resident()
+print(inside - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is meant")
+def test_memory_that_a_step_frees_serves_the_next_and_goes_back_at_the_end() -> None:
+    found = {}
+    for how in ("reused", "as it is"):
+        done = subprocess.run([sys.executable, "-c", PAGES, how], capture_output=True, text=True,
+                              check=True)  # fmt: skip
+        found[how] = [int(line) for line in done.stdout.split()]
+    pages = 2**26 // 4096
+    assert found["as it is"][0] > 0.9 * pages
+    assert found["reused"][0] < 0.1 * pages
+    assert found["reused"][1] > 0.9 * 2**26  # given back

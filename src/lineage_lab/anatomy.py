@@ -57,6 +57,12 @@ class Anatomy:
             keeps its weights; a fused kernel keeps less (ViT-B/16 a sixth less on a CPU).
             ``None`` where the network can't be trained on images of this size.
         layers: The layer table, in the order in which the layers run.
+
+    Examples:
+        >>> from lineage_lab import create_model
+        >>> anatomy = describe(create_model("lenet5"), (1, 32, 32))
+        >>> anatomy.parameters, anatomy.receptive_field, anatomy.layers[0].name
+        (60000, 32, 'C1')
     """
 
     name: str

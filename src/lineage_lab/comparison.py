@@ -76,6 +76,11 @@ def compare(
         WeightsUnavailable: Weights that can't be had; the message says what to do.
         FileNotFoundError: No such data.
         OSError: A run can't be kept in `out`.
+
+    Examples:
+        >>> table = compare(["lenet5_modern"], "digits", seeds=2, limit=40, random_weights=True)
+        >>> [(row.name, len(row.runs)) for row in table.rows]
+        [('lenet5_modern', 2)]
     """
     if resume and out is None:
         raise ValueError("resume=True takes finished runs from a folder: give it as out=FOLDER")

@@ -80,6 +80,15 @@ class History:
         memory_format: ``channels_last`` or ``contiguous``.
         compiled: Whether ``torch.compile`` was used.
         processes: How many shared the run.
+
+    Examples:
+        >>> from lineage_lab import create_model
+        >>> from lineage_lab.data import load, split
+        >>> train, val = split(load("digits", size=32), limit=40, seed=0)
+        >>> model = create_model("lenet5_modern")
+        >>> history = finetune(model, train, val, mean=(0.5,), std=(0.5,))
+        >>> history.images_trained, len(history.answers), len(history.epochs)
+        (30, 20, 1)
     """
 
     val_accuracy: float
@@ -154,7 +163,7 @@ def finetune(
         )
     device = devices.pick_device(recipe.device)
     check_device(recipe, device)
-    with joined(device) as group:
+    with joined(device) as group, devices.memory_reused(device):
         check_group(recipe, group, len(train))
         check_images(group, train, val)
         model.to(device)

@@ -61,6 +61,12 @@ class Comparison:
         data: The data set's ``name``, ``licence`` and ``classes``; ``train`` and ``val``: how
             many images were used; ``drawn_by_seed``: whether each seed drew its own split.
         limit: At most about so many images, or ``None`` for all.
+
+    Examples:
+        >>> from lineage_lab import compare
+        >>> table = compare(["lenet5_modern"], "digits", seeds=1, limit=40, random_weights=True)
+        >>> table.seeds, table.data["name"], table.rows[0].name
+        ((0,), 'digits', 'lenet5_modern')
     """
 
     rows: tuple[Row, ...]

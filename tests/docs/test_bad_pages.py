@@ -107,6 +107,7 @@ def test_a_fence_in_a_comment_or_in_a_longer_fence_does_not_run() -> None:
         ('```python\n--8<-- "src/lineage_lab/none.py"\n```\n', 1, "no such file"),
         ('```python\n--8<-- "src/lineage_lab/models/lenet.py:none"\n```\n', 1, "no section none"),
         ('```python\nx = 1\n--8<-- "src/lineage_lab/models/lenet.py"\n```\n', 1, "nothing else"),
+        ("```diff\n-a\n+b\n```\n", 1, "a diff is applied by a test"),
         ("````markdown\n```rust\n```\n````\n", 1, "unknown language"),
         ("```toml\na =\n```\n", 1, "not toml"),
         ("```yaml\na: [\n```\n", 1, "not yaml"),

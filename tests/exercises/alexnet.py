@@ -113,6 +113,7 @@ WRONG = {
         (lambda: 66, "both directions"),
         (lambda: 32, "both directions"),
         (lambda: "2,178", "a number"),
+        (lambda: 5000, "Positions across"),
     ),
     "alexnet-4": (
         (lambda: unscaled, "mean"),
@@ -120,5 +121,7 @@ WRONG = {
         (lambda: papers, "evaluation"),
         (lambda: same_for_all, "each image"),
         (lambda: whole_images, "unit by unit"),
+        (lambda: lambda x, p, training: x[:1] if training else x, "It gives"),
+        (lambda: lambda x, p, training: F.dropout(x, 1 - p, training), "it drops"),
     ),
 }

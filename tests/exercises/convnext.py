@@ -71,6 +71,10 @@ def by_channel(x, p):
     return F.dropout2d(x, p)
 
 
+def without_centring(maps):
+    return maps / maps.square().mean(dim=1, keepdim=True).sqrt()
+
+
 RIGHT = {
     "convnext-1": (lambda: 52, lambda: (52, 52)),
     "convnext-2": (lambda: by_permuting, lambda: by_hand),
@@ -86,6 +90,7 @@ WRONG = {
         (lambda: 2704, "the side"),
         (lambda: "52 pixels", "a number"),
         (lambda: 48, "the stem"),
+        (lambda: 51, "from layer to layer"),
     ),
     "convnext-2": (
         (lambda: over_everything, "other pixels"),
@@ -94,6 +99,8 @@ WRONG = {
         (lambda: unsafe, "no number"),
         (lambda: unbiased, "variance"),
         (lambda: channels_last, "shape"),
+        (lambda: lambda maps: maps.tolist(), "Return a tensor"),
+        (lambda: without_centring, "mean over a pixel"),
     ),
     "convnext-3": (
         (lambda: as_dropout, "part of an image"),
@@ -101,6 +108,7 @@ WRONG = {
         (lambda: one_draw, "same fate"),
         (lambda: the_other_way, "probability"),
         (lambda: by_channel, "part of an image"),
+        (lambda: lambda x, p: x.mean(), "shape that came in"),
     ),
     "convnext-4": (
         (lambda: ROAD["kernel_7"], "depthwise"),

@@ -167,6 +167,18 @@ class ByBatchesOfOne(nn.Module):
         return x * torch.sigmoid(self.layer(x.mean(dim=(2, 3))))[:, :, None, None]
 
 
+class TopLeft(nn.Module):
+    """The gate comes from one pixel, not from the mean."""
+
+    def __init__(self, channels, squeezed):
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.expand(torch.relu(self.reduce(x[:, :, :1, :1]))))
+
+
 RIGHT = {
     "efficientnet-1": (lambda: by_the_package, lambda: by_hand),
     "efficientnet-2": (lambda: block_macs, lambda: block_macs_again),
@@ -197,6 +209,7 @@ WRONG = {
         (lambda: gate_by_the_map, "once for an image"),
         (lambda: always_expands, "expand = 1"),
         (lambda: 12, "asks for a function"),
+        (lambda: lambda *sizes: "many", "Return a number"),
     ),
     "efficientnet-3": (
         (lambda: NoSigmoid, "between 0 and 1"),
@@ -205,6 +218,8 @@ WRONG = {
         (lambda: OverTheBatch, "other images"),
         (lambda: OnlyTheGate, "multiplied"),
         (lambda: ByBatchesOfOne, "through 4 numbers"),
+        (lambda: lambda channels, squeezed: channels, "must give a module"),
+        (lambda: TopLeft, "Shuffle the places"),
     ),
     "efficientnet-4": (
         (lambda: 458, "just short"),

@@ -130,6 +130,12 @@ WRONG = {
         (lambda: lambda i, w: Module(i, w, order=(0, 2, 1, 3)), "order"),
         (lambda: lambda i, w: Module(i, w, relu=False), "negative"),
         (lambda: shrinking, "stopped with"),
+        (lambda: lambda i, w: w, "no network"),
+        (lambda: lambda i, w: nn.Conv2d(i, w.outputs, 3), "must stay one"),
+        (
+            lambda: lambda i, w: nn.Sequential(nn.Conv2d(i, w.outputs, 3, padding=1), nn.ReLU()),
+            "should look",
+        ),
     ),
     "googlenet-2": (
         (lambda: lambda conv: conv, "nn.Linear"),
@@ -144,6 +150,7 @@ WRONG = {
         (lambda: 192, "dearer"),
         (lambda: 800, "dearer"),
         (lambda: "154 channels", "a number"),
+        (lambda: 154.5, "whole numbers"),
     ),
     "googlenet-4": (
         (lambda: lambda o, y: F.cross_entropy(o[0], y), "leaves the auxiliary"),
@@ -152,5 +159,6 @@ WRONG = {
         (lambda: lambda o, y: F.cross_entropy(o[0], y) + 0.3 * F.cross_entropy(o[1], y), "one of"),
         (lambda: lambda o, y: F.cross_entropy(sum(o), y), "is right"),
         (lambda: lambda o, y: summed([s.softmax(1) for s in o], y), "is right"),
+        (lambda: lambda o, y: 2.3, "one number as a tensor"),
     ),
 }

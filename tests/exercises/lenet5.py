@@ -55,6 +55,19 @@ def each(scores, labels, j):
     return F.cross_entropy(F.pad(scores, (0, 1), value=-j), labels, reduction="none")
 
 
+def no_scores():
+    """As many weights as asked for, and no classifier."""
+    return nn.Conv2d(1, 2436, 5, bias=False)
+
+
+def blind():
+    model = LeNet5(config=LeNet5Config(c3_table=EVERYTHING))
+    with torch.no_grad():
+        for parameter in model.C3.parameters():
+            parameter.zero_()
+    return model
+
+
 RIGHT = {
     "lenet5-1": (lambda: LeNet5(config=LeNet5Config(c3_table=EVERYTHING)), rebuilt),
     "lenet5-2": (lambda: 16, lambda: (16, 16)),
@@ -68,6 +81,8 @@ WRONG = {
         (one_map_missing, "Count again"),
         (lambda: EVERYTHING, "asks for a network"),
         (lambda: nn.Conv2d(6, 16, 5), "Count again"),
+        (no_scores, "not (2, 10) scores"),
+        (blind, "still does not see"),
     ),
     "lenet5-2": (
         (lambda: 14, "every later field"),
@@ -82,5 +97,6 @@ WRONG = {
         (lambda: wrong_sign, "is right"),
         (lambda: summed, "the sum"),
         (lambda: each, "mean over the digits"),
+        (lambda: lambda scores, labels, j: 0.5, "Return a tensor"),
     ),
 }

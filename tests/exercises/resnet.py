@@ -1,5 +1,6 @@
 """Answers to the ResNet chapter's exercises: right ones written differently, plausible wrong."""
 
+import torch
 from torch import nn
 
 from lineage_lab.models.resnet import (
@@ -182,6 +183,19 @@ def count_projections():
     return sum(not isinstance(b.shortcut, nn.Identity) for b in blocks)
 
 
+class WithAnOffset(nn.Module):
+    """A norm at the end of the branch, whose offset is not zero."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.first, self.last = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.ones_(self.last.bias)
+
+    def forward(self, x):
+        return x + self.last(self.conv(torch.relu(self.first(x))))
+
+
 RIGHT = {
     "resnet-1": (lambda: quiet_block, lambda: quiet_kernel),
     "resnet-2": (lambda: 4, count_projections),
@@ -197,6 +211,7 @@ WRONG = {
         (lambda: nothing, "nothing to learn"),
         (lambda: narrow_block, "the same shape"),
         (lambda: quiet_block(8), "a function"),
+        (lambda: lambda channels: channels, "not a module"),
     ),
     "resnet-2": (
         (lambda: 3, "channels"),
@@ -213,6 +228,7 @@ WRONG = {
         (lambda: lambda c: PreActivation(c, relu=False), "no ReLU"),
         (lambda: fresh_block, "below zero"),
         (lambda: lambda c: option_b(c, c, 1), "no convolution"),
+        (lambda: WithAnOffset, "must give its input"),
     ),
     "resnet-4": (
         (lambda: in_place, "changed the network"),

@@ -130,6 +130,7 @@ WRONG = {
         (lambda: one, "kernel of 5"),
         (lambda: narrowing, "channels"),
         (lambda: stack(7, 16), "function"),
+        (lambda: lambda kernel, channels: kernel, "no network"),
     ),
     "vgg-2": (
         (lambda: 18 / 25, "as many"),
@@ -146,5 +147,6 @@ WRONG = {
         (lambda: _changed(turned), "turned"),
         (lambda: three_wide, "5 × 5"),
         (lambda: _changed(lambda folded, first, second: folded.weight.mul_(2)), "kernel"),
+        (lambda: lambda first, second: nn.Conv2d(2, 3, 5, padding=2), "where the pair gives"),
     ),
 }

@@ -112,6 +112,25 @@ def turned(position, side):
     return torch.cat((new[:, :1], grid), dim=1)
 
 
+def twice(images, side):
+    patches = unfolded(images, side)
+    return torch.cat((patches, patches), dim=2)
+
+
+def evenly(q, k, v):
+    return v.mean(dim=-2, keepdim=True).expand_as(v)
+
+
+def moved(position, side):
+    found = bicubic(position, side)
+    found[:, 0] += 1
+    return found
+
+
+def never_the_same(position, side):
+    return bicubic(position, side) + 0.1 * (side == 6)
+
+
 RIGHT = {
     "vit-1": (lambda: unfolded, lambda: viewed),
     "vit-2": (lambda: by_matmul, lambda: by_hand),
@@ -127,6 +146,8 @@ WRONG = {
         (lambda: columns_first, "order of the patches"),
         (lambda: overlapping, "do not overlap"),
         (lambda: 196, "asks for a function"),
+        (lambda: lambda images, side: images.tolist(), "Return a tensor"),
+        (lambda: twice, "more numbers"),
     ),
     "vit-2": (
         (lambda: unscaled, "too sharp"),
@@ -135,6 +156,7 @@ WRONG = {
         (lambda: only_weights, "shape"),
         (lambda: overflowing, "large"),
         (lambda: 8, "asks for a function"),
+        (lambda: evenly, "numbers are others"),
     ),
     "vit-3": (
         (lambda: 2, "side"),
@@ -151,5 +173,7 @@ WRONG = {
         (lambda: padded, "neighbours"),
         (lambda: turned, "exchanged"),
         (lambda: 24, "asks for a function"),
+        (lambda: moved, "has changed"),
+        (lambda: never_the_same, "must stay as they are"),
     ),
 }

@@ -35,14 +35,16 @@ with torch.device("meta"):
         wrong = said(model, torch.empty(2, other, side, side))
         assert f"takes [batch, {channels}, height, width], not [2, {other}, {side}" in wrong, name
         assert ("expand(-1, 3, -1, -1)" in wrong) == (channels == 3), name
-        assert "torch.uint8" in said(model, torch.empty(good.shape, dtype=torch.uint8)), name
+        bytes_ = said(model, torch.empty(good.shape, dtype=torch.uint8))
+        assert "takes normalised floating-point pixels, not torch.uint8" in bytes_, name
         # The smallest side that is promised works, and none below it.
         told = said(model, good[..., :1, :1])
         if told == "nothing":
             continue
         assert f"not [2, {channels}, 1, 1]" in told, name
         least = int(told.split("takes ")[1].split("×")[0])
-        assert (least == side) == ("only" in told), name
+        bound = "pixels only, not" if least == side else "pixels at least, not"
+        assert f"the network takes {least}×{least} {bound}" in told, name
         assert said(model, good[..., :least, :least]) == "nothing", name
         for smaller in {least - 1, least // 2, 2}:
             told = said(model, good[..., :smaller, :smaller])

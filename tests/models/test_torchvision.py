@@ -43,7 +43,7 @@ def test_torchvision_has_all_the_rows_that_bear_its_names() -> None:
     others = {n for n in list_models() if n.startswith(("lenet5", "plain", "efficientnet_lite",
                                                         "convnext_step_"))}  # fmt: skip
     assert set(SHIPPED) == set(list_models()) - papers - others - {"vgg16c"}
-    assert len(SHIPPED) == 28
+    assert len(SHIPPED) >= 28
 
 
 def test_same_seed_same_first_weights(pair) -> None:

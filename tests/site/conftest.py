@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.site.browser import CHROMIUM, chromium, served, tab
+from tests.site.browser import CHROMIUM, arrive, chromium, served, tab
 
 
 @pytest.fixture(scope="module")
@@ -27,5 +27,5 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, home: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page that a test file is about: its `PAGE`, such as ``timeline/``."""
     with tab(browser, home) as opened:
-        opened.goto(home + request.module.PAGE, wait_until="networkidle")
+        arrive(opened, home + request.module.PAGE)
         yield opened

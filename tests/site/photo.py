@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, Route
 
 from lineage_lab.figures.photo import SAMPLES
 from lineage_lab.figures.photos import location
+from tests.site.browser import arrive
 
 PATH = "try/classify-a-photo/"
 FILES = {s.word: location(s.file, package=s.package) for s in SAMPLES}
@@ -44,7 +45,7 @@ def strict(route: Route) -> None:
 def opened(browser: Browser, home: str, **options: Any) -> Page:
     page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
     page.route(f"**/{PATH}", strict)
-    page.goto(home + PATH, wait_until="networkidle")
+    arrive(page, home + PATH)
     return page
 
 
@@ -63,7 +64,7 @@ def ready(browser: Browser, home: str) -> Iterator[Page]:
     made.on("console", lambda m: SAID.append(m.text) if m.type != "log" else None)
     made.on("pageerror", lambda error: SAID.append(str(error)))
     made.route(f"**/{PATH}", strict)
-    made.goto(home + PATH, wait_until="networkidle")
+    arrive(made, home + PATH)
     load(made)
     made.wait_for_load_state("networkidle")
     made.on("request", lambda request: ASKED.append(request.url))

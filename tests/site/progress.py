@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from tests.site.browser import arrive
+
 KEY = "lineage-lab.progress.1"
 CHAPTER, GUIDE = "chapters/resnet", "read-the-resnet-paper"
 POINTS = {"read": 40, "copied": 2, "first": 10, "right": 5, "done": 25}
@@ -20,7 +22,7 @@ def rules_of(site: Path) -> dict[str, Any]:
 
 
 def open_page(page: Page, address: str) -> None:
-    page.goto(address, wait_until="networkidle")
+    arrive(page, address)
     page.wait_for_function("() => document.querySelector('.ll-badge').textContent !== 'Progress'")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.site.browser import chromium, served
+from tests.site.browser import arrive, chromium, served
 
 README = Path("docs/assets")
 PAGES = {"home": "", "chapter": "chapters/lenet5/", "lab": "labs/lenet5/", "api": "api/anatomy/",
@@ -24,7 +24,7 @@ def take(site: Path, out: Path | None) -> None:
                 page = browser.new_page(
                     color_scheme=scheme, viewport={"width": 1280, "height": 860}
                 )
-                page.goto(home + PAGES["chapter"], wait_until="networkidle")
+                arrive(page, home + PAGES["chapter"])
                 page.evaluate("document.querySelector('#the-idea').scrollIntoView()")
                 page.wait_for_timeout(800)  # the header fades from the site's name to the page's
                 file = README / f"site-{scheme}.png"
@@ -41,7 +41,7 @@ def take(site: Path, out: Path | None) -> None:
                     color_scheme=scheme, viewport={"width": width, "height": 900}
                 )
                 for name, path in PAGES.items():
-                    page.goto(home + path, wait_until="networkidle")
+                    arrive(page, home + path)
                     page.screenshot(path=out / f"{name}-{scheme}-{width}.png", full_page=True)
                 page.close()
 

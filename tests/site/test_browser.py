@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.site.browser import CHROMIUM, tab
+from tests.site.browser import CHROMIUM, arrive, tab
 from tests.site.screenshot import PAGES
 
 if CHROMIUM is None:
@@ -37,7 +37,7 @@ def test_pages_are_quiet_private_and_fit(page: Page, home: str) -> None:
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     for name, path in PAGES.items():
-        page.goto(home + path, wait_until="networkidle")
+        arrive(page, home + path)
         overflow = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
@@ -48,7 +48,7 @@ def test_pages_are_quiet_private_and_fit(page: Page, home: str) -> None:
 
 def test_both_schemes_look_different_and_the_toggle_switches(page: Page, home: str) -> None:
     page.emulate_media(color_scheme="light")
-    page.goto(home, wait_until="networkidle")
+    arrive(page, home)
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)
     page.locator("label[for='__palette_1']").click()
@@ -60,14 +60,14 @@ def test_the_menu_has_a_button_where_it_is_folded(
     browser: Browser, home: str, width: int, seen: bool
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(home + PAGES["chapter"], wait_until="networkidle")
+    arrive(page, home + PAGES["chapter"])
     assert page.get_by_role("button", name="Menu").is_visible() is seen
     assert page.locator(".md-sidebar--primary").is_visible() is not seen
     page.close()
 
 
 def test_figures_are_drawn_and_described(page: Page, home: str) -> None:
-    page.goto(home + PAGES["chapter"], wait_until="networkidle")
+    arrive(page, home + PAGES["chapter"])
     figures = page.locator("figure.ll-figure svg[role=img]")
     assert figures.count() == 5
     for figure in figures.all():
@@ -78,14 +78,14 @@ def test_figures_are_drawn_and_described(page: Page, home: str) -> None:
 
 
 def test_formulas_are_set(page: Page, home: str) -> None:
-    page.goto(home + PAGES["chapter"], wait_until="networkidle")
+    arrive(page, home + PAGES["chapter"])
     page.wait_for_selector(".katex-display")
     assert page.locator(".katex-error").count() == 0
     assert page.locator(".arithmatex").count() == page.locator(".arithmatex .katex").count()
 
 
 def test_search_finds_a_network(page: Page, home: str) -> None:
-    page.goto(home, wait_until="networkidle")
+    arrive(page, home)
     page.keyboard.press("/")
     page.keyboard.type("lenet")
     result = page.locator(".md-search-result__link").first
@@ -106,7 +106,7 @@ def test_a_copied_snippet_brings_its_imports_and_its_chain_and_runs(
 ) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    page.goto(home + PAGES["chapter"], wait_until="networkidle")
+    arrive(page, home + PAGES["chapter"])
     own, imports = page.evaluate(COPY, -1)
     block = page.locator(".highlight.continues").first
     block.hover()
@@ -131,6 +131,6 @@ def test_without_scripts_the_chapter_can_be_read(browser: Browser, home: str) ->
 
 
 def test_the_lab_can_be_downloaded_and_was_executed(page: Page, home: str) -> None:
-    page.goto(home + PAGES["lab"], wait_until="networkidle")
+    arrive(page, home + PAGES["lab"])
     assert page.locator("a[href$='.ipynb']").count() >= 1
     assert page.locator(".ll-picture img").count() >= 3

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from lineage_lab.choosing import CAUTIONS, GOALS, PICKS, Choice, candidates, pick
-from tests.site.browser import USES, touched
+from tests.site.browser import USES, arrive, touched
 
 PAGE = "choosing/"
 LATENCY = Path(__file__).parents[2] / "docs" / "results" / "latency.json"
@@ -153,7 +153,7 @@ def test_without_scripts_the_decision_list_answers(browser: Browser, home: str) 
 def test_a_line_of_code_is_copied_after_every_answer(browser: Browser, home: str) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    page.goto(home + PAGE, wait_until="networkidle")
+    arrive(page, home + PAGE)
     for goal in ("accuracy", "macs"):
         page.locator(f"#ll-picker [value={goal}]").check()
         first = page.locator("#ll-answers .ll-answer").first

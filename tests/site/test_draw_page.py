@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Route
 
 from lineage_lab.figures.digit import PASSES
 from tests.docs.harness.grammar import ROOT, read_page
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, arrive
 from tests.site.test_draw import draw, opened, part, shown
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -67,7 +67,7 @@ def test_the_network_is_loaded_when_the_drawing_comes_into_view(
     page.on("request", lambda request: asked.append(request.url))
     page.add_init_script("addEventListener('DOMContentLoaded', () => { "
                          "document.querySelector('h1').style.marginTop = '2000px'; })")  # fmt: skip
-    page.goto(home + PATH, wait_until="networkidle")
+    arrive(page, home + PATH)
     assert not [url for url in asked if "/generated/" in url]
     part(page, "canvas").scroll_into_view_if_needed()
     page.locator("#ll-draw[data-ready]").wait_for()
@@ -100,7 +100,7 @@ def test_if_the_network_cannot_be_loaded_the_page_says_so_and_shows_the_picture(
     context = browser.new_context()
     page = context.new_page()
     page.route("**/lenet5.bin", lambda route: route.fulfill(status=404))
-    page.goto(home + PATH, wait_until="networkidle")
+    arrive(page, home + PATH)
     assert "could not be loaded" in part(page, "answer").inner_text()
     assert page.locator("#ll-draw-still svg").is_visible()
     context.close()

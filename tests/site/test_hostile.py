@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.site.browser import CHROMIUM, served
+from tests.site.browser import CHROMIUM, arrive, served
 from tests.site.screenshot import PAGES
 from tests.site.test_every_page import AXE, opened
 
@@ -160,7 +160,7 @@ def test_the_index_of_the_search_comes_when_somebody_searches(browser: Browser, 
     context = browser.new_context()
     context.on("request", lambda request: asked.append(request.url.rsplit("/", 1)[-1]))
     page = context.new_page()
-    page.goto(home, wait_until="networkidle")
+    arrive(page, home)
     assert "index.json" not in asked
     page.keyboard.press("/")
     page.keyboard.type("<img src=x onerror=alert(1)> inception")

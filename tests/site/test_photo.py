@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from lineage_lab.figures.photo import SAMPLES
 from lineage_lab.predict import Predictor
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, arrive
 from tests.site.photo import (
     ASKED,
     FILES,
@@ -216,7 +216,7 @@ def test_a_failed_load_is_told_and_tried_again(
 def test_a_browser_without_webassembly_is_told_so(browser: Browser, home: str) -> None:
     page = browser.new_page()
     page.add_init_script("delete globalThis.WebAssembly")
-    page.goto(home + PATH, wait_until="networkidle")
+    arrive(page, home + PATH)
     page.locator(".ll-photo-load button").click()
     assert "no WebAssembly" in status(page)
     page.close()

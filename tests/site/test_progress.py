@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from tests.site.browser import CHROMIUM, tab
+from tests.site.browser import CHROMIUM, arrive, tab
 from tests.site.progress import (
     CHAPTER,
     GUIDE,
@@ -155,13 +155,14 @@ def test_each_page_shows_as_many_items_as_are_counted(
 def test_the_end_and_some_time_make_a_page_read(browser: Browser, home: str) -> None:
     page = browser.new_page()
     page.clock.install()
-    page.goto(f"{home}{GUIDE}/", wait_until="networkidle")
+    arrive(page, f"{home}{GUIDE}/")
     minutes = int(page.locator("[data-ll-read]").get_attribute("data-minutes") or 0)
     assert minutes > 2
     enough = minutes * 60 // 4
     page.clock.run_for((enough + 5) * 1000)
     assert stored(page) == {}, "read without having come to its end"
-    page.reload(wait_until="networkidle")
+    page.reload(wait_until="load")
+    page.wait_for_load_state("networkidle")
     page.locator("[data-ll-read]").scroll_into_view_if_needed()
     page.wait_for_timeout(200)
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
@@ -210,7 +211,7 @@ def test_the_header_s_line_moves_nothing_and_holds_the_most(
     context = browser.new_context(viewport={"width": width, "height": 900})
     without = context.new_page()
     without.route("**/progress.js", lambda route: route.abort())
-    without.goto(f"{home}{CHAPTER}/", wait_until="networkidle")
+    arrive(without, f"{home}{CHAPTER}/")
     page = context.new_page()
     open_page(page, f"{home}{CHAPTER}/")
     assert page.evaluate(boxes) == without.evaluate(boxes)
@@ -375,7 +376,7 @@ def test_the_site_goes_on_without_its_rules(browser: Browser, home: str) -> None
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.route("**/assets/progress.json", lambda route: route.abort())
-    page.goto(f"{home}{CHAPTER}/", wait_until="networkidle")
+    arrive(page, f"{home}{CHAPTER}/")
     page.get_by_role("button", name="Mark as read").click()
     page.get_by_role("button", name="Read, ").wait_for()
     assert list(stored(page)) == [f"read:{CHAPTER}"]

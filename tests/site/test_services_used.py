@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from lineage_lab.anatomy import describe
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, arrive
 from tests.site.test_search import search
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -100,7 +100,7 @@ WANTED = {
 
 
 def test_search_knows_names_authors_and_functions(page: Page, home: str) -> None:
-    page.goto(home, wait_until="networkidle")
+    arrive(page, home)
     page.keyboard.press("/")
     missed = {}
     for words, place in WANTED.items():
@@ -116,7 +116,7 @@ def test_search_knows_names_authors_and_functions(page: Page, home: str) -> None
 
 
 def test_the_list_of_keys_opens_closes_and_gives_the_focus_back(page: Page, home: str) -> None:
-    page.goto(home + CHAPTER, wait_until="networkidle")
+    arrive(page, home + CHAPTER)
     dialog = page.locator("#ll-keys")
     page.locator(".ll-report").focus()
     page.keyboard.press("?")
@@ -140,13 +140,13 @@ def test_the_list_of_keys_opens_closes_and_gives_the_focus_back(page: Page, home
 
 @pytest.mark.parametrize(("key", "to"), [("n", "googlenet"), (".", "googlenet"), ("p", "alexnet")])
 def test_the_keys_of_the_list_turn_the_pages(page: Page, home: str, key: str, to: str) -> None:
-    page.goto(home + CHAPTER, wait_until="networkidle")
+    arrive(page, home + CHAPTER)
     page.keyboard.press(key)
     page.wait_for_url(f"**/chapters/{to}/")
 
 
 def test_a_chapter_on_paper(page: Page, home: str) -> None:
-    page.goto(home + CHAPTER, wait_until="networkidle")
+    arrive(page, home + CHAPTER)
     page.set_viewport_size({"width": 665, "height": 970})  # A4 between its margins
     page.emulate_media(media="print")
     seen = """() => [...document.querySelectorAll(

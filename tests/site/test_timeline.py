@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from lineage_lab.choosing import candidates
 from lineage_lab.lineage import NETWORKS, PASSED_ON
-from tests.site.browser import USES, touched
+from tests.site.browser import USES, arrive, touched
 
 PAGE = "timeline/"
 ROWS = [c for c in candidates() if not c.published.startswith("efficientnet-lite")]
@@ -67,7 +67,7 @@ def test_pointing_at_a_row_or_a_disc_lights_the_other(page: Page) -> None:
 def test_a_finger_on_a_row_or_a_disc_lights_the_other(browser: Browser, home: str) -> None:
     context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 800})
     page = context.new_page()
-    page.goto(home + "timeline/", wait_until="networkidle")
+    arrive(page, home + "timeline/")
     page.locator("#ll-points tr[data-row='resnet18/imagenet'] td").first.tap()
     assert lit(page, "figure[data-axis=macs] .ll-disc") == ["resnet18/imagenet"]
     page.locator("figure[data-axis=macs] .ll-disc[data-row='alexnet/imagenet'] circle").tap()

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from lineage_lab.results import Comparison
 from lineage_lab.runs import to_text
+from tests.site.browser import arrive
 from tests.site.comparisons import THREE, bring, drawn, saved
 
 PAGE = "try/your-run/"
@@ -21,7 +22,7 @@ SPLIT = drawn(5)
 def page(browser: Browser, home: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """One for all of them: none may leave a trace. A good file is shown."""
     opened = browser.new_page()
-    opened.goto(home + PAGE, wait_until="networkidle")
+    arrive(opened, home + PAGE)
     bring(opened, saved(tmp_path_factory.mktemp("good"), THREE, "good.json"))
     yield opened
     opened.close()

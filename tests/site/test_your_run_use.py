@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.site.browser import arrive
 from tests.site.comparisons import THREE, bring, one_seed, saved
 
 PAGE = "try/your-run/"
@@ -76,7 +77,7 @@ def test_files_are_picked_by_touch(browser: Browser, home: str, file: Path) -> N
     context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 800})
     page = context.new_page()
     page.on("filechooser", lambda _: None)
-    page.goto(home + PAGE, wait_until="networkidle")
+    arrive(page, home + PAGE)
     with page.expect_file_chooser() as chooser:
         page.locator("#ll-file").tap()
     chooser.value.set_files(file)
@@ -184,7 +185,7 @@ def test_nothing_leaves_the_device(
     page.on("websocket", lambda socket: asked.append(socket.url))
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(home + PAGE, wait_until="networkidle")
+    arrive(page, home + PAGE)
     assert all(line.startswith(f"GET {home}") for line in asked)
     asked.clear()
     bring(page, file)

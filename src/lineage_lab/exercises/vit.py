@@ -35,8 +35,6 @@ def patches(answer: Any) -> str:
     images = torch.arange(2 * 3 * 8 * 12, dtype=torch.float32).view(2, 3, 8, 12)
     right = F.unfold(images, 4, stride=4).transpose(1, 2)
     found = cut(images.clone(), 4)
-    if isinstance(found, Tensor) and found.dim() == 3 and found.shape[1] > 48:
-        raise Wrong("That gives more patches than there are: patches do not overlap.")
     if isinstance(found, Tensor) and found.dim() == 3 and found.numel() > right.numel():
         raise Wrong("That gives more numbers than the pictures have: patches do not overlap.")
     found = _shape(found, (2, 6, 48), "each row of the result is one patch.")

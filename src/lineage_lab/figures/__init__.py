@@ -53,6 +53,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "efficientnet": _chapter("efficientnet", "printed.py", "../../docs/results/models.json"),
     "vit": _chapter("vit", "registry.py", "weights.py"),
     "convnext": _chapter("convnext", "printed.py"),
+    "house": (
+        "*.py",
+        "*/*.py",
+        "../../docs/results/growth.json",
+        "../../docs/results/proof.json",
+    ),
     "references": ("lineage.py", "references.py", "figures/references.py"),
     "names": ("lineage.py", "registry.py", "models/*.py", "figures/names.py"),
     "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),

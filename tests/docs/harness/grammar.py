@@ -22,10 +22,11 @@ RUN = ("python", "pycon", "console", "bash")
 PARSED = ("toml", "yaml", "json")
 # language -> classes and options that it may have, besides SHOWN
 LANGUAGES: Mapping[str, tuple[set[str], set[str]]] = {
-    "python": ({"continues", "skip"}, {"data-reason"}),
+    "python": ({"continues", "skip", "covered"}, {"data-reason", "data-by"}),
     "pycon": ({"skip"}, {"data-reason", "data-tol"}),
     "console": ({"skip", "covered"}, {"data-reason", "data-by", "data-tol"}),
     "bash": ({"skip", "covered"}, {"data-reason", "data-by"}),
+    "diff": ({"covered"}, {"data-by"}),
     "text": ({"output"}, {"data-tol", "data-reason"}),
     "markdown": (set(), set()),
     **{name: (set(), set()) for name in PARSED},
@@ -152,6 +153,8 @@ def _with_action(fence: Fence) -> Fence:
     if "covered" in classes:
         check_covered(options.get("data-by", ""))
         return dataclasses.replace(fence, action="covered")
+    if fence.language == "diff":
+        raise RefusedError('a diff is applied by a test: {.diff .covered data-by="…"}')
     if "data-by" in options:
         raise RefusedError("data-by belongs to a fence of class .covered")
     if fence.language == "python" and INCLUDE.search(fence.body):
