@@ -269,3 +269,41 @@ def test_a_selection_is_a_view_a_copy_or_a_file(
     assert torch.equal(in_file, copied)
     assert list(kept.parent.glob("*")) == []  # its file has no name
     assert len(cache.gathered(images, rows[:0])) == 0
+
+
+LARGER_THAN_MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+import torch
+from torch import nn
+from lineage_lab import cache, finetune
+from lineage_lab.data import ImageSet, split
+from lineage_lab.recipe import Recipe
+
+def own():  # memory of the process itself, in MiB; what is mapped from a file is not
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("RssAnon:")).split()[1]) // 1024
+
+cache.LARGE = 2**26  # as a machine with little memory would want it
+shape = (1400, 3, 256, 256)
+images = np.memmap(sys.argv[1], np.uint8, mode="w+", shape=shape)  # holes in a file cost nothing
+data = ImageSet(images=torch.from_numpy(images), labels=torch.arange(1400) % 2, classes=("a", "b"),
+                name="large", licence="")
+train, val = split(data, seed=0)
+model = nn.Sequential(nn.Conv2d(3, 8, 16, stride=16), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+model.add_module("head", nn.Linear(8, 2))
+recipe = Recipe(precision="fp32", memory_format="contiguous", compile="off")
+most = []
+finetune(model, train, val, recipe, on_step=lambda *_: most.append(own()))
+print(images.nbytes // 2**20, max(most) - most[0], len(most))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_set_is_trained_on_without_being_in_memory(kept: Path, tmp_path: Path) -> None:
+    done = run(LARGER_THAN_MEMORY, tmp_path / "images")
+    size, grown, steps = map(int, done.communicate()[0].split())
+    assert size > 250
+    assert steps == 66  # each picture to train on was seen once
+    assert grown < size / 8, grown
