@@ -6,5 +6,5 @@ keep=$(mktemp)
 trap 'rm -f "$keep"' EXIT
 grep -E '^torch(vision)?==' constraints.txt >"$keep"
 .venv/bin/python -m pip install --quiet uv
-.venv/bin/python -m uv pip compile pyproject.toml --extra docs --extra test --universal --python-version 3.11 \
+.venv/bin/python -m uv pip compile pyproject.toml --extra docs --extra prove --extra test --universal --python-version 3.11 \
 	--no-emit-index-url --no-header --no-annotate --upgrade --constraint "$keep" --output-file constraints.txt

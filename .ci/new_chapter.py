@@ -1,13 +1,15 @@
 """Lays out a chapter for a network that the package can build already.
 
 `make new-chapter SLUG=squeezenet NAME=SqueezeNet YEAR=2016 MODEL=squeezenet1_1` writes the page,
-its ledger of facts and its figures' module, puts the page into the navigation by its year, and runs
-its first snippet. Nothing that is there is written over. What is left to write is marked in it.
+its ledger of facts and its figures' module, puts the page into the navigation by its year, marks
+the network's `forward` for it, and runs its first snippet. Nothing that is there is written over.
+What is left to write is marked in the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import pathlib
 import re
 import string
@@ -108,6 +110,23 @@ def fail(words: str) -> None:
     raise SystemExit(2)
 
 
+def marked(source: str) -> str:
+    """A network's file with marks around its `forward`, for the page; empty where it has none."""
+    if "[start:forward]" in source:
+        return source
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    inside = classes[-1].body if classes else []
+    found = [n for n in inside if isinstance(n, ast.FunctionDef) and n.name == "forward"]
+    if not found:
+        return ""
+    lines = source.splitlines()
+    start, end = found[0].lineno - 1, found[0].end_lineno
+    marks = (f"    # --8<-- [{word}:forward]" for word in ("start", "end"))
+    return "\n".join(
+        [*lines[:start], next(marks), *lines[start:end], "", next(marks), *lines[end:], ""]
+    )
+
+
 def in_navigation(config: str, slug: str, name: str, year: int) -> str:
     """mkdocs.yml with the page after the last chapter that is not younger."""
     rows = list(re.finditer(r"^ +- [^\n]*\((\d{4})\): chapters/[^\n]*\n", config, re.M))
@@ -135,9 +154,11 @@ def main(arguments: list[str]) -> int:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", given.slug):
         fail(f"SLUG={given.slug} must be lower-case letters, digits and _")
     network = ROOT / f"src/lineage_lab/models/{given.slug}.py"
-    if not network.is_file() or "[start:forward]" not in network.read_text(encoding="utf-8"):
-        fail(f"first write {network.relative_to(ROOT)}, its forward between "
-             "# --8<-- [start:forward] and # --8<-- [end:forward]")  # fmt: skip
+    if not network.is_file():
+        fail(f"first write {network.relative_to(ROOT)}")
+    code = marked(network.read_text(encoding="utf-8"))
+    if not code:
+        fail(f"{network.relative_to(ROOT)} has no class with a forward at its end")
     from lineage_lab.registry import list_models
 
     if given.model not in list_models():
@@ -158,9 +179,9 @@ def main(arguments: list[str]) -> int:
     for path, template in new.items():
         path.write_text(template.substitute(words), encoding="utf-8", newline="\n")
         print(f"wrote {path.relative_to(ROOT)}")
-    for path, text in ((config, navigation), (topics, listed)):
+    for path, text in ((config, navigation), (topics, listed), (network, code)):
         path.write_text(text, encoding="utf-8", newline="\n")
-        print(f"added a line to {path.relative_to(ROOT)}")
+        print(f"added to {path.relative_to(ROOT)}")
     accept = [sys.executable, "-m", "tests.docs.harness", "accept", str(page)]
     if code := subprocess.run(accept, cwd=ROOT, check=False).returncode:
         return code

@@ -2,8 +2,8 @@
 
 `python benchmarks/growth.py [COPIES ...]`: builds the site with so many more chapters (0 8 24),
 each a copy of one that is there under another name, in a copy of the tracked files; figures are
-drawn before, labs are not executed. Then runs the snippets of each chapter alone, as the gate
-does. Prints seconds, and the slope by least squares.
+drawn before, labs are not executed. What a chapter's snippets take is in docs/verified.json.
+Prints seconds, and the slope by least squares.
 """
 
 import argparse
@@ -78,17 +78,8 @@ def main() -> None:
     if len(builds) > 1:
         slope, _ = linear_regression([float(n) for n in builds], list(builds.values()))
         print(f"build, a chapter more: {slope:6.2f} s")
-    snippets: dict[str, float] = {}
-    for page in CHAPTERS:
-        command = [sys.executable, "-m", "pytest", "-q", str(page.relative_to(ROOT))]
-        snippets[page.stem] = timed(command, ROOT)
-        print(f"snippets of {page.stem:13} {snippets[page.stem]:6.1f} s, start-up included",
-              flush=True)  # fmt: skip
-    mean = sum(snippets.values()) / len(snippets)
-    print(f"snippets, a chapter: {mean:6.1f} s on average, on one core")
     if given.json:
-        found = {"builds": builds, "slope": slope, "snippets": snippets, "mean": mean,
-                 "provenance": provenance()}  # fmt: skip
+        found = {"builds": builds, "slope": slope, "provenance": provenance()}  # fmt: skip
         write_whole(given.json, json.dumps(found, indent=1) + "\n")
 
 

@@ -143,7 +143,13 @@ def test_the_nightly_issue_is_opened_once(open_issues: str, said: str, tmp_path:
     gh.write_text(f'#!/bin/sh\n[ "$2" = list ] && echo "{open_issues}" || echo "$@" > told\n')
     gh.chmod(0o755)
     (tmp_path / "versions.txt").write_text("torch==9\n")
-    names = {"TITLE": "It fails", "NEWEST": "failure", "GPU": "skipped", "RUN": "https://x/1"}
+    names = {
+        "TITLE": "It fails",
+        "NEWEST": "failure",
+        "LOWEST": "success",
+        "GPU": "skipped",
+        "RUN": "https://x/1",
+    }
     done = subprocess.run(
         [shutil.which("bash") or "bash", "-euo", "pipefail", "-c", script],
         cwd=tmp_path, env={**names, "PATH": f"{tmp_path}:/usr/bin:/bin"},
@@ -152,7 +158,7 @@ def test_the_nightly_issue_is_opened_once(open_issues: str, said: str, tmp_path:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "told").read_text().startswith(f"issue {said} ")
     body = (tmp_path / "body.md").read_text()
-    assert "Newest dependencies: failure. GPU: skipped." in body
+    assert "Newest dependencies: failure. Lowest: success. GPU: skipped." in body
     assert "torch==9" in body
 
 

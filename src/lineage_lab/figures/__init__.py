@@ -58,6 +58,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "*/*.py",
         "../../docs/results/growth.json",
         "../../docs/results/proof.json",
+        "../../docs/verified.json",
     ),
     "references": ("lineage.py", "references.py", "figures/references.py"),
     "names": ("lineage.py", "registry.py", "models/*.py", "figures/names.py"),
