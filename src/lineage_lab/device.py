@@ -120,7 +120,7 @@ def memory_reused(device: torch.device) -> Iterator[None]:
     system fills it with zeros, page by page: a tenth of a ResNet-50's training time. Systems
     without glibc are left as they are.
     """
-    libc = ctypes.CDLL(None) if device.type == "cpu" and sys.platform == "linux" else None
+    libc: Any = ctypes.CDLL(None) if device.type == "cpu" and sys.platform == "linux" else None
     if not (hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim")):
         yield
         return

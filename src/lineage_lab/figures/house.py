@@ -2,7 +2,7 @@
 
 Read from the imports themselves. A module that is in no room, or an import that goes upwards, is
 an error here, so that the picture can't fall behind the code. Neighbours: the page
-``docs/contributing/index.md`` shows it; ``tests/test_layering.py`` holds each import to its layer.
+``docs/contributing/house.md`` shows it; ``tests/test_layering.py`` holds each import to its layer.
 """
 
 import ast
@@ -127,14 +127,14 @@ def _direct(imports: dict[Room, set[Room]]) -> dict[Room, set[Room]]:
 
 
 def _picture() -> str:
-    width, gap, size = 760, 34, 12.5
+    width, gap, size = 760.0, 34.0, 12.5
     arrows = _direct(_imports())
     boxes: dict[Room, tuple[float, float, float, float, list[str]]] = {}
     y = 10.0
     for floor in FLOORS:
         wide = (width - 20 - 24 * (len(floor) - 1)) / len(floor)
         lines = [wrap(room.modules.replace(" ", ", "), int((wide - 24) / 7.0)) for room in floor]
-        high = 34 + 18 * max(map(len, lines))
+        high = 34.0 + 18 * max(map(len, lines))
         for i, room in enumerate(floor):
             boxes[room] = (10 + i * (wide + 24), y, wide, high, lines[i])
         y += high + gap
@@ -158,11 +158,11 @@ def _picture() -> str:
             start = min(max(x2 + wide2 / 2, left), right)
             end = min(max(start, x2 + 30), x2 + wide2 - 30)
             d.arrow([(start, top + high), (end, top2 - 2)])
-    for room, (x, top, wide, high, lines) in boxes.items():
+    for room, (x, top, wide, high, names) in boxes.items():
         d.rect(x, top, wide, high, fill="paper", radius=6)
         d.rect(x, top, wide, high, fill=f"{room.kind}-soft", stroke=room.kind, radius=6)
         d.text(x + 14, top + 21, room.name, fill=room.kind, weight=600)
-        for number, line in enumerate(lines):
+        for number, line in enumerate(names):
             d.text(x + 14, top + 42 + 18 * number, line, size=size)
     return d.svg()
 
