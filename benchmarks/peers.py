@@ -61,6 +61,7 @@ class Job:
         self.tuned: bool = wanted.get("tuned", False)
         self.validates: bool = wanted.get("validate", False)
         self.batch: int | None = wanted.get("batch")
+        self.head_epochs: int = wanted.get("head_epochs", 0)
         self.precision: str = wanted.get("precision", "fp32")
         self.layout: str = wanted.get("memory_format", "contiguous")
         self.device = pick_device()
@@ -168,8 +169,10 @@ class Decoded(Dataset[tuple[Tensor, int]]):
 
 
 def ours(job: Job) -> None:
-    recipe = recipe_for(entry(job.name).family, seed=job.seed, **(
-        {"batch_size": job.batch} if job.batch else {}))  # fmt: skip
+    recipe = recipe_for(
+        entry(job.name).family, seed=job.seed, head_epochs=job.head_epochs,
+        **({"batch_size": job.batch} if job.batch else {}),
+    )  # fmt: skip
     history = finetune(job.model, job.train, job.val, recipe, mean=MEAN, std=STD)
     job.seconds, job.images = history.train_seconds, history.images_trained
     job.accuracy = history.val_accuracy

@@ -15,14 +15,15 @@ LEVEL = re.compile(r' data-md-level="\d+"')
 TAG = re.compile(r"<[^>]+>")
 # A folded listing under an API entry: the largest page had 24,000 elements of them.
 SOURCE = re.compile(
-    r'(<details class="mkdocstrings-source">\s*<summary>.*?</summary>)'
+    r'(<details class="mkdocstrings-source"[^>]*>\s*<summary>.*?</summary>)'
     r".*?<code>(.*?)</code>.*?</details>",
     re.DOTALL,
 )
 OUTWARD = re.compile(r'(<a\b[^>]*?href="https?://([^/"]+)[^>]*?)>')
 RULES = (
-    # Plain names and spaces look as the text around them: they need no element, and there are many.
-    (re.compile(r'<span class="[nw]">([^<]*)</span>'), r"\1"),
+    # Names, spaces, brackets and operators look as the text around them: an element for each was
+    # half of a chapter's elements, and a phone styles each one.
+    (re.compile(r'<span class="[nwpo]">([^<]*)</span>'), r"\1"),
     # The search's dialog has no name.
     (re.compile(r'(data-md-component="search" role="dialog")'), r'\1 aria-label="Search"'),
     # The boxes that parts of the menu hang on: lab.css lets a keyboard reach them. The theme's

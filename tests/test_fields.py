@@ -158,6 +158,11 @@ def test_densenet_sees_what_its_longest_path_sees() -> None:
 def test_who_sees_the_whole_image(name: str, whole: bool) -> None:
     with torch.device("meta"):
         model = timm.create_model(name)
+    if name == "efficientvit_b0":
+        try:
+            torch.get_autocast_dtype("meta")
+        except RuntimeError:
+            pytest.skip("this torch has no autocast on the meta device, which the network asks for")
     assert describe(model).sees_whole_image is whole
 
 

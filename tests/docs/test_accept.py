@@ -40,6 +40,9 @@ print(0.61)
 >>> 1 + 1
 >>> 2 + 2
 5
+
+>>> 3 + 3
+7
 ```
 
 ```console
@@ -59,6 +62,7 @@ def test_outputs_are_rewritten_from_a_run(tmp_path: pathlib.Path) -> None:
     expected = PAGE.replace("(2.5))\n    ```\n", f"(2.5))\n    ```\n\n{added}")
     expected = expected.replace("0.50\n~~~", "0.61\n~~~").replace("$ echo 7\n8", "$ echo 7\n7")
     expected = expected.replace(">>> 1 + 1\n>>> 2 + 2\n5", ">>> 1 + 1\n2\n>>> 2 + 2\n4")
+    expected = expected.replace(">>> 3 + 3\n7", ">>> 3 + 3\n6")
     assert path.read_text(encoding="utf-8") == expected
     assert accept(path)[1:] == ([], [])
     assert re.findall(r"data-tol", expected) == ["data-tol"] * 2

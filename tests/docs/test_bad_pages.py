@@ -71,6 +71,15 @@ def test_a_fence_in_a_comment_or_in_a_longer_fence_does_not_run() -> None:
     assert "SystemError" in faults(hidden)[0]
 
 
+def test_front_matter_is_skipped_and_nothing_else() -> None:
+    front = "---\ntitle: x\n\n    indented: y\n---\n"
+    bad = fence("raise SystemError")
+    assert faults(front) == []
+    for text in (front + bad, bad + "\n---\n", "Text.\n\n" + bad + "\n---\n", "---\n" + bad):
+        assert len(faults(text)) == 1, text
+        assert "SystemError" in faults(text)[0]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
@@ -92,6 +101,13 @@ def test_a_fence_in_a_comment_or_in_a_longer_fence_does_not_run() -> None:
         ("```python\nx = 1\n```\n\n```{.text .output}\n```\n", 5, "empty"),
         ("```{.python .continues}\nx = 1\n```\n", 1, "continues nothing"),
         ("```python\nx = 1\n", 1, "never closed"),
+        ("Text.\n```python\nx = 1\n", 2, "never closed"),
+        ("```{.shell-session}\nx\n```\n", 1, "write console"),
+        ("```{.c++}\nx\n```\n", 1, "unknown language 'c++'"),
+        ("```{.c#}\nx\n```\n", 1, "unknown language 'c#'"),
+        ("```{.python .not-there}\nx\n```\n", 1, "no class .not-there"),
+        ('```{.text data-tol="1" data-reason="y"}\nx\n```\n', 1, "belongs to an output block"),
+        ("---\ntitle: x\n---\n    print(1)\n", 4, "indented code"),
         ("<!-- open\n```python\n```\n", 1, "never closed"),
         ("Text.\n\n    print(1)\n", 3, "indented code"),
         ("<pre>x</pre>\n", 1, "<pre>"),
@@ -191,6 +207,11 @@ def test_sessions_and_shells() -> None:
     assert faults("```console\n$ cd / && pwd\n/\n$ echo 'a b'\na b\n```\n") == []
     assert "-b" in faults("```console\n$ echo a\nb\n```\n")[0]
     assert "exit status 1" in faults("```console\n$ false\n```\n")[0]
+    assert faults("```console\n$ echo a \\\n> b\na b\n$ echo c\nc\n```\n") == []
+    assert "-c" in faults("```console\n$ echo a \\\n> b\nc\n```\n")[0]
+    near = '```{.console data-tol="0.1" data-reason="rounds"}\n$ echo 0.51\n0.6%s\n```\n'
+    assert faults(near % "") == []
+    assert "-0.62" in faults(near % "2")[0]
     assert faults(fence("python -c 'print(4)'", "4", info="bash")) == []
     assert "-5" in faults(fence("python -c 'print(4)'", "5", info="bash"))[0]
     assert "exit status 1" in faults(fence("false\ntrue", info="bash"))[0]

@@ -56,6 +56,13 @@ def test_a_tolerance_is_for_numbers_only() -> None:
     assert difference("a 0.50", "b 0.50", Decimal("0.02"))
 
 
+def test_a_difference_shows_only_the_lines_that_differ() -> None:
+    want, came = "a 0.5\nb\nc 0.70\nd 0.1\ne", "b\nc 0.7012\nd 0.2\ne"
+    assert difference(want, came, label="p.md:3") == (
+        "--- expected (p.md:3)\n+++ got\n@@ -1,5 +1,4 @@\n-a 0.5\n b\n c 0.70\n-d 0.1\n+d 0.2\n e"
+    )
+
+
 def test_pytest_reports_page_line_and_diff(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ WRONG = {
         (lambda: 16, "four pixels apart"),
         (lambda: 2704, "the side"),
         (lambda: "52 pixels", "a number"),
-        (lambda: 48, "the stem"),
+        (lambda: 48, "What does a unit of the stem see"),
         (lambda: 51, "from layer to layer"),
     ),
     "convnext-2": (
@@ -112,7 +112,8 @@ WRONG = {
     ),
     "convnext-4": (
         (lambda: ROAD["kernel_7"], "depthwise"),
-        (lambda: Step(kernel=5), "kernel"),
+        (lambda: Step(kernel=5), "not 7 × 7"),
+        (lambda: replace(ROAD["resnet50"], kernel=9), "The kernel is 9 × 9"),
         (lambda: replace(ROAD["stage_ratio"], kernel=7), "blocks"),
         (lambda: Step(kernel=7, depthwise=True), "depthwise"),
         (lambda: {"kernel": 7}, "a Step"),

@@ -205,7 +205,7 @@ WRONG = {
         (lambda: full_convolution, "each channel alone"),
         (lambda: stride_too_early, "before the stride"),
         (lambda: stride_forgotten, "after the stride"),
-        (lambda: no_gate, "gates"),
+        (lambda: no_gate, "cost something too"),
         (lambda: gate_by_the_map, "once for an image"),
         (lambda: always_expands, "expand = 1"),
         (lambda: 12, "asks for a function"),

@@ -59,8 +59,8 @@ WRONG = {
         (part_of_the_images, "a part of the images"),
         (more_epochs_for_one, "the same budget"),
         (two_machines, "more than one machine"),
-        (lambda: FILE.parent, "file"),
+        (lambda: FILE.parent, "is no such file"),
         (lambda: FILE.with_name("hostile-images.json"), "no comparison"),
-        (lambda: {"accuracy": 0.9}, "file"),
+        (lambda: {"accuracy": 0.9}, "is no such file"),
     )
 }

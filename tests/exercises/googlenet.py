@@ -101,6 +101,12 @@ def reshaped(conv):
     return linear
 
 
+def nearly(conv):
+    linear = copied(conv)
+    linear.weight.data = 0.98 * linear.weight.data
+    return linear
+
+
 def summed(outputs, labels):
     main, *others = (F.cross_entropy(scores, labels) for scores in outputs)
     return main + 0.3 * sum(others)
@@ -124,9 +130,9 @@ RIGHT = {
 # What a reader may well try, and a word of what they are told.
 WRONG = {
     "googlenet-1": (
-        (lambda: lambda i, w: Module(i, w, reduce=False), "reduc"),
+        (lambda: lambda i, w: Module(i, w, reduce=False), "stand behind a reduction"),
         (lambda: lambda i, w: Module(i, w, kernel=3), "torchvision"),
-        (lambda: lambda i, w: Module(i, w, project=False), "channels"),
+        (lambda: lambda i, w: Module(i, w, project=False), "What does each branch give"),
         (lambda: lambda i, w: Module(i, w, order=(0, 2, 1, 3)), "order"),
         (lambda: lambda i, w: Module(i, w, relu=False), "negative"),
         (lambda: shrinking, "stopped with"),
@@ -143,6 +149,7 @@ WRONG = {
         (lambda: forgets_the_bias, "bias"),
         (lambda: transposed, "in_features"),
         (lambda: reshaped, "weights"),
+        (lambda: nearly, "how its weights are laid"),
     ),
     "googlenet-3": (
         (lambda: 155, "dearer"),
@@ -154,7 +161,7 @@ WRONG = {
     ),
     "googlenet-4": (
         (lambda: lambda o, y: F.cross_entropy(o[0], y), "leaves the auxiliary"),
-        (lambda: lambda o, y: sum(F.cross_entropy(s, y) for s in o), "whole weight"),
+        (lambda: lambda o, y: sum(F.cross_entropy(s, y) for s in o), "the paper discounts them"),
         (lambda: lambda o, y: summed(o, y) / 1.6, "average"),
         (lambda: lambda o, y: F.cross_entropy(o[0], y) + 0.3 * F.cross_entropy(o[1], y), "one of"),
         (lambda: lambda o, y: F.cross_entropy(sum(o), y), "is right"),

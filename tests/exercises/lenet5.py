@@ -93,8 +93,8 @@ WRONG = {
     ),
     "lenet5-3": (
         (lambda: naive, "minus infinity"),
-        (lambda: without_none, "is right"),
-        (lambda: wrong_sign, "is right"),
+        (lambda: without_none, "where 15"),
+        (lambda: wrong_sign, "where 15"),
         (lambda: summed, "the sum"),
         (lambda: each, "mean over the digits"),
         (lambda: lambda scores, labels, j: 0.5, "Return a tensor"),

@@ -2,6 +2,8 @@
 and turns down five plausible wrong answers, each with words that help.
 """
 
+import itertools
+import re
 from importlib import import_module
 
 import pytest
@@ -31,8 +33,13 @@ def test_right_answers_are_taken_and_wrong_ones_explained(chapter: str, key: str
         verdict = check(key, answer())
         assert not verdict, f"{key} takes {answer}"
         assert words in verdict.words, verdict
-        told.append(verdict.words)
-    assert len(set(told)) > 1
+        told.append((words, re.sub(r"[\d.,× ]+|(['\"]).*?\1", "", verdict.words)))
+    assert len({said for _, said in told}) > 1
+    # The words looked for are those of one message, or another's could stand in its place.
+    for (words, said), (_, other) in itertools.permutations(told, 2):
+        assert said == other or words.replace(" ", "") not in other, (
+            f"{words!r} is in two messages: {other}"
+        )
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -49,6 +56,14 @@ def test_nonsense_gets_an_answer_and_no_traceback(chapter: str, key: str, nonsen
     verdict = check(key, nonsense)
     assert not verdict
     assert len(verdict.words) > 20
+
+
+def test_a_right_answer_is_told_what_it_comes_to() -> None:
+    dense = ANSWERS["lenet5"].RIGHT["lenet5-1"][0]()
+    assert "60,900 weights: 900 more" in check("lenet5-1", dense).words
+    assert (
+        "4.09 to 12.31" in check("convnext-4", ANSWERS["convnext"].RIGHT["convnext-4"][0]()).words
+    )
 
 
 def test_an_unknown_exercise_names_those_that_there_are() -> None:

@@ -5,7 +5,6 @@ dark. The page types are opened in the other two settings too. What is looked at
 what a page may weigh, in budgets.toml.
 """
 
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +13,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.docs.harness import plugin
 from tests.site.browser import CHROMIUM
 from tests.site.screenshot import PAGES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 HERE = Path(__file__).parent
-BUDGETS = tomllib.loads((HERE.parents[1] / "budgets.toml").read_text(encoding="utf-8"))["site"]
+BUDGETS = plugin.BUDGETS["site"]
 AXE = (HERE / "vendor/axe.min.js").read_text(encoding="utf-8")
 INSPECT = (HERE / "inspect.js").read_text(encoding="utf-8")
 # Counts from the first paint on what moved, and what the policy refused.

@@ -15,6 +15,7 @@ import html5lib
 import pytest
 
 from hooks.policy import guarded, hashes, policy
+from tests.docs.harness.plugin import BUDGETS
 
 PREFIX = "https://lineage-lab.github.io/lineage-lab/"
 SEARCHED = ("script", "link", "img", "image", "source", "iframe", "object", "embed", "video", "use")
@@ -77,6 +78,16 @@ def structure(page: bs4.BeautifulSoup, path: str) -> list[str]:
 
 def test_ids_are_unique_and_what_is_referred_to_is_there(built_site: Path) -> None:
     assert wrong(built_site, structure) == {}
+
+
+def test_no_page_has_more_elements_than_a_phone_styles_at_once(built_site: Path) -> None:
+    count = {path: len(soup(file).find_all(True)) for path, file in pages(built_site).items()}
+    assert {p: n for p, n in count.items() if n > BUDGETS["site"]["elements"]} == {}
+    # The rules of hooks/theme.py hold: a folded source is one element, and brackets are text.
+    source = soup(built_site / "api/models/resnet/index.html").select(".mkdocstrings-source")
+    assert source
+    assert not [span for one in source for span in one.select("pre *")]
+    assert not soup(built_site / "chapters/resnet/index.html").select("pre span.p, pre span.n")
 
 
 def test_titles_and_descriptions_are_there_and_not_the_same(built_site: Path) -> None:
