@@ -27,6 +27,8 @@ VERSION = "13.5.0"
 RESULT = ROOT / "docs/results/lighthouse.json"
 PAGES = {"home": "", "chapter": "chapters/lenet5/", "heaviest chapter": "chapters/efficientnet/",
          "lab": "labs/efficientnet/", "API": "api/anatomy/", "largest API page": "api/finetuning/",
+         "network's API": "api/models/vit/", "widget": "try/receptive-fields/",
+         "network to try": "try/classify-a-photo/", "progress": "progress/",
          "timeline": "timeline/", "choosing": "choosing/", "exercise": "fine-tune/",
          "references": "references/", "glossary": "glossary/"}  # fmt: skip
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")

@@ -5,8 +5,12 @@ Each rule is held by a test of the built pages (tests/site), so that one which n
 place is seen. A hook of mkdocs.
 """
 
+import logging
 import re
+from pathlib import Path
 from typing import Any
+
+LOG = logging.getLogger("mkdocs.hooks.theme")
 
 NAV = re.compile(r"<nav\b[^>]*>|</nav>")
 # Parts of a list of links are no landmarks of their own: the whole list is one already.
@@ -20,6 +24,18 @@ SOURCE = re.compile(
     re.DOTALL,
 )
 OUTWARD = re.compile(r'(<a\b[^>]*?href="https?://([^/"]+)[^>]*?)>')
+BUTTON = (
+    '<nav class="md-code__nav" role="presentation"><button class="md-code__button" '
+    'title="Copy to clipboard" data-clipboard-text="" data-md-type="copy"></button></nav>'
+)
+
+
+def copied(match: re.Match[str]) -> str:
+    """A block of code with its copy button; lab.js says what it copies."""
+    plain = re.search(r"doc-signature|\boutput\b", match[1])
+    return f"{match[1]} no-copy{match[2]}{'' if plain else BUTTON}{match[3]}"
+
+
 RULES = (
     # Names, spaces, brackets and operators look as the text around them: an element for each was
     # half of a chapter's elements, and a phone styles each one.
@@ -32,6 +48,10 @@ RULES = (
      r'\1 aria-labelledby="\2_label"'),
     (re.compile(r'(<label class="md-nav__link[^>]*>)(\s*<span class="md-nav__icon)'),
      r'\1<span class="ll-hidden">Pages of this part</span>\2'),
+    # The copy buttons are there from the start: the theme lays the page out again for each that it
+    # adds. Signatures and outputs have none.
+    (re.compile(r'(<div [^>]*?class="language-[^"]*\bhighlight)(">(?:<span class="filename">[^<]*'
+                r"</span>)?<pre[^>]*>(?:<span></span>)?)(<code>)"), copied),
     # What scrolls is a stop of the tab key while there are results: lab.js sees to it.
     (re.compile(r'(<div class="md-search__scrollwrap") tabindex="0"'), r"\1"),
     # The note that something was copied is read out.
@@ -73,7 +93,22 @@ def outward(match: re.Match[str]) -> str:
     return f"{match[1]}{more}>"
 
 
+# What makes a browser style every element again each time that a page opens, in the theme's files:
+# each file, what is looked for, and what stands there instead.
+AGAIN = (
+    # The rule that nothing may be in motion while the scheme changes.
+    ("stylesheets/palette.*.css", re.compile(r"\[data-md-color-switching\] \*[^}]*\}"), ""),
+    # The browser is told the scheme before there is anything to style: partials/early.js, lab.js.
+    ("javascripts/bundle.*.js", re.compile('name:"color-scheme"'), 'name:"late-color-scheme"'),
+)
+
+
+API_STYLE = re.compile(r'<link rel="stylesheet" href="[^"]*_mkdocstrings\.css">\s*')
+
+
 def mended(page: str) -> str:
+    if 'class="doc ' not in page:
+        page = API_STYLE.sub("", page)  # a style sheet that nothing on the page uses
     page = OUTWARD.sub(outward, SOURCE.sub(plain, parts(page)))
     for pattern, text in RULES:
         page = pattern.sub(text, page)
@@ -86,3 +121,12 @@ def on_post_page(output: str, /, **_: Any) -> str:
 
 def on_post_template(output: str, /, template_name: str, **_: Any) -> str:
     return mended(output) if template_name.endswith(".html") else output
+
+
+def on_post_build(config: Any) -> None:
+    for files, pattern, text in AGAIN:
+        for file in Path(config["site_dir"]).glob(f"assets/{files}"):
+            changed, found = pattern.subn(text, file.read_text(encoding="utf-8"))
+            if not found:
+                LOG.warning("%s has no %s: see hooks/theme.py", file.name, pattern.pattern)
+            file.write_text(changed, encoding="utf-8")

@@ -20,9 +20,12 @@ def listens() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One file that needs the built site comes first, the others last: nobody waits for it."""
+    """One file that needs the built site comes first, the others last: nobody waits for it. Of
+    these the longest is the first, or the others would wait for it in the end.
+    """
     need = {item.path for item in items if "built_site" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: (item.path.name != "test_labs.py", item.path in need))
+    places = {"test_labs.py": 0, "test_every_page.py": 2}
+    items.sort(key=lambda item: places.get(item.path.name, 3 if item.path in need else 1))
 
 
 @pytest.fixture(scope="session")

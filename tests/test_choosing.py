@@ -19,12 +19,13 @@ from lineage_lab.choosing import (
 from lineage_lab.lineage import NETWORKS
 from lineage_lab.models.googlenet import GoogLeNet
 from lineage_lab.weights import WEIGHTS
+from tests.rows import each
 
 NETS = candidates({name: 10.0 + index for index, name in enumerate(COSTS)})
 LIMITS = ("megabytes", "gmacs", "gib", "milliseconds")
 
 
-@pytest.mark.parametrize("name", COSTS)
+@pytest.mark.parametrize("name", each(COSTS, 3))
 def test_the_costs_are_those_that_describe_counts(name: str) -> None:
     side = next(c.side for c in NETS if c.name == name)
     with torch.device("meta"):

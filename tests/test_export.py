@@ -17,6 +17,7 @@ from lineage_lab.export import Export, export_onnx, export_program
 from lineage_lab.models.vit import BASE_16, ViT
 from lineage_lab.predict import Predictor
 from lineage_lab.registry import create_model, entry
+from tests.rows import each
 
 # Sides that are quick where the network takes them.
 SIDES = {
@@ -71,7 +72,7 @@ def wake(made: Predictor, images: Tensor) -> None:
     made.model.eval()
 
 
-@pytest.mark.parametrize("name", SIDES)
+@pytest.mark.parametrize("name", each(SIDES, 2))
 def test_onnx_runtime_gives_the_networks_scores(name: str, tmp_path: Path) -> None:
     made = predictor(name)
     images = cells(made, 32)

@@ -39,6 +39,12 @@ document.addEventListener("click", (event) => {
   button.removeAttribute("data-clipboard-target");
 }, true);
 
+// partials/early.js has told the browser the scheme; the first such element counts, so it follows.
+const told = document.querySelector("meta[name='color-scheme']");
+new MutationObserver(() => {
+  told.content = document.body.dataset.mdColorScheme === "slate" ? "dark" : "light";
+}).observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
+
 // The index is fetched while the reader still types: the search's worker then has it at hand.
 const search = document.getElementById("__search");
 const index = new URL("../search/index.json", document.currentScript.src);
@@ -63,8 +69,8 @@ if (drawer && label) {
   });
 }
 
-// What scrolls sideways can be reached and scrolled by keyboard; the theme's wraps and copy buttons
-// come late, and it makes a landmark of each copy button and of each result's tags.
+// What scrolls sideways can be reached and scrolled by keyboard; the theme's wraps and some
+// copy buttons come late, and it makes a landmark of each of these and of each result's tags.
 const scrolls = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const element = target.matches("table") ? target.closest(".md-typeset__scrollwrap") : target;

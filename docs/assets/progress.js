@@ -159,7 +159,7 @@ window.lineageProgress = (() => {
   function element(tag, name, words, more = {}) {
     return Object.assign(document.createElement(tag), { className: name, textContent: words, ...more });
   }
-  const number = (value) => value.toLocaleString("en");
+  const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ","); // toLocaleString takes 15 ms at first
   const shown = (day) => new Date(day).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 
   const badge = element("a", "ll-badge", "", { href: store.page.href });

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lineage_lab import create_model, list_models
 from lineage_lab.interchange import from_torchvision, to_torchvision, torchvision_names
 from lineage_lab.registry import entry
+from tests.rows import some
 
 SHIPPED = [name for name in list_models() if hasattr(tvm, name)]
 
@@ -25,7 +26,12 @@ def theirs(name: str, **options) -> nn.Module:
         return getattr(tvm, name)(num_classes=7, **options)
 
 
-@pytest.fixture(scope="module", params=SHIPPED)
+# One of each kind of layer, block and head; the larger have more of them.
+KINDS = ("alexnet", "vgg11", "vgg11_bn", "googlenet", "resnet18", "resnet50", "efficientnet_b0",
+         "efficientnet_b1", "convnext_tiny", "vit_b_16")  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=some(SHIPPED, KINDS))
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[nn.Module, nn.Module, Tensor]]:
     """Both networks, each built after the same seed, and images of a size that is quick."""
     name = request.param

@@ -16,24 +16,31 @@ from playwright.sync_api import Browser, Page
 
 from lineage_lab.data import split_digits
 from lineage_lab.models.lenet import C3_TABLE, LeNet5, normalize_ink
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, CODED, coded, decoded
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 NEAR = 1e-4
 LAYERS = {"C1": "S2", "S2": "C3", "C3": "S4", "S4": "C5", "C5": "F6", "F6": "output"}
-FORWARD = """async ([home, pictures]) => {
+FORWARD = """async ([home, text]) => {
+  const { coded, decoded } = CODED;
+  const all = decoded(text), pictures = [];
+  for (let i = 0; i < all.length; i += 1024) pictures.push([...all.subarray(i, i + 1024)]);
   const { forward, unpack } = await import(home + 'assets/lenet5.js');
   const at = home + 'generated/digit/data/lenet5.';
   const { arrays, table } = await (await fetch(at + 'json')).json();
   const weights = unpack(arrays, await (await fetch(at + 'bin')).arrayBuffer());
   return pictures.map((picture) => Object.fromEntries(
-    Object.entries(forward(weights, table, picture)).map(([name, values]) => [name, [...values]])));
-}"""
-LIKE = """async ([home, drawings, side]) => {
+    Object.entries(forward(weights, table, picture)).map(([name, values]) => [name, coded(values)])));
+}""".replace("CODED", CODED)
+LIKE = """async ([home, text, side]) => {
+  const { coded, decoded } = CODED;
   const { likeMnist } = await import(home + 'assets/lenet5.js');
-  return drawings.map((grey) => [...likeMnist(Uint8Array.from(grey), side)]);
-}"""
+  const all = decoded(text), found = [];
+  for (let i = 0; i < all.length; i += side * side)
+    found.push(...likeMnist(Uint8Array.from(all.subarray(i, i + side * side)), side));
+  return coded(found);
+}""".replace("CODED", CODED)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +93,11 @@ def by_torch(model: LeNet5, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def compared(page: Page, home: str, model: LeNet5, pictures: torch.Tensor) -> dict[str, float]:
     """The largest difference in each layer."""
-    answers = page.evaluate(FORWARD, [home, pictures.flatten(1).tolist()])
+    answers = page.evaluate(FORWARD, [home, coded(pictures)])
     expected = by_torch(model, pictures)
     assert set(expected) <= set(answers[0])
     return {
-        name: (torch.tensor([a[name] for a in answers], dtype=torch.float64) - values)
+        name: (torch.from_numpy(np.stack([decoded(a[name]) for a in answers])) - values)
         .abs()
         .max()
         .item()
@@ -165,11 +172,17 @@ def strokes(seed: int, side: int = 280) -> np.ndarray:
     return np.asarray(image)
 
 
+def like(page: Page, home: str, drawings: np.ndarray) -> np.ndarray:
+    """What the page makes of drawings ``[n, side, side]``: ``[n, 28, 28]``."""
+    found = decoded(page.evaluate(LIKE, [home, coded(drawings), drawings.shape[-1]]))
+    return found.reshape(-1, 28, 28)
+
+
 def test_a_drawing_is_fitted_and_centred_as_numpy_does_it(page: Page, home: str) -> None:
     drawings = [strokes(seed) for seed in range(10)]
-    found = page.evaluate(LIKE, [home, [d.ravel().tolist() for d in drawings], 280])
+    found = like(page, home, np.stack(drawings))
     for drawing, picture in zip(drawings, found, strict=True):
-        assert np.abs(np.reshape(picture, (28, 28)) - like_mnist(drawing)).max() <= 0.5001
+        assert np.abs(picture - like_mnist(drawing)).max() <= 0.5001
 
 
 def test_known_strokes_fill_the_20_pixels_and_stand_in_the_middle(page: Page, home: str) -> None:
@@ -181,17 +194,17 @@ def test_known_strokes_fill_the_20_pixels_and_stand_in_the_middle(page: Page, ho
     heavy[40:240, 40:60] = 255  # all of the mass at the left: 20 pixels from 14 on would not fit
     heavy[40, 60:240] = 1
     blank = np.zeros((280, 280), np.uint8)
-    found = page.evaluate(LIKE, [home, [d.ravel().tolist() for d in (bar, dot, heavy, blank)], 280])
+    found = like(page, home, np.stack((bar, dot, heavy, blank)))
     expected = np.zeros((4, 28, 28))
     expected[0, 4:24, 12:16] = 255
     expected[1, 4:24, 4:24] = 7
     expected[2, 4:24, 8:10] = 255
-    assert np.array_equal(np.reshape(found, (4, 28, 28)), expected)
+    assert np.array_equal(found, expected)
 
 
 def test_a_real_digit_of_mnist_stays_as_it_is(page: Page, home: str) -> None:
     """The way is MNIST's own: what its authors fitted and centred is there already."""
     _, (images, _) = split_digits(0)
-    digits = images[:, 0, 2:30, 2:30].flatten(1).tolist()
-    found = page.evaluate(LIKE, [home, digits, 28])
-    assert sum(a != b for a, b in zip(found, digits, strict=True)) <= 1
+    digits = images[:, 0, 2:30, 2:30].numpy()
+    found = like(page, home, digits)
+    assert (found != digits).any(axis=(1, 2)).sum() <= 1

@@ -11,6 +11,7 @@ from lineage_lab import create_model, describe
 from lineage_lab.figures.fields import NETWORKS
 from lineage_lab.probe import Layer
 from lineage_lab.registry import entry
+from tests.rows import each
 from tests.site.browser import USES, touched
 
 PAGE = "try/receptive-fields/"
@@ -53,7 +54,7 @@ def drawn(page: Page) -> list[float]:
     return [float(box.get_attribute(name) or "") for name in ("x", "y", "width", "height")]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", each(NETWORKS, 2))
 def test_the_page_shows_what_describe_finds(page: Page, name: str) -> None:
     layers, names = layers_of(name), choose(page, name)
     sample = sorted({0, len(names) - 1, *range(0, len(names), 4)})

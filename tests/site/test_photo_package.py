@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from lineage_lab.data import read_image
 from lineage_lab.figures.photo import evidence
 from lineage_lab.predict import Predictor
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, CODED, decoded
 from tests.site.photo import FILES, files, give, ready, rows
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -33,8 +33,8 @@ def page(browser: Browser, home: str) -> Iterator[Page]:
         yield made
 
 
-def coded(array: np.ndarray[Any, Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+def floats(images: torch.Tensor) -> str:
+    return base64.b64encode(images.contiguous().numpy().tobytes()).decode()
 
 
 RUN = """async ([module, images]) => {
@@ -42,19 +42,20 @@ RUN = """async ([module, images]) => {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const { scores, map } = await answer(new Float32Array(bytes(images).buffer));
   const maps = scores.reduce((all, _, label) => { all.push(...map(label)); return all; }, []);
-  return [[...scores], maps];
-}"""
+  const { coded } = CODED;
+  return [coded(scores), coded(maps)];
+}""".replace("CODED", CODED)
 SQUARE = """async ([module, text, side]) => {
   const { decoded, square } = await import(module);
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  return [...square(await decoded(new Blob([bytes]), "x"), side)];
-}"""
+  return CODED.coded(square(await decoded(new Blob([bytes]), "x"), side));
+}""".replace("CODED", CODED)
 
 
 def pixels(page: Page, home: str, content: bytes, side: int = 224) -> np.ndarray[Any, Any]:
     """What the page's decoding and scaling make of a file: ``[side, side, 3]``."""
     found = page.evaluate(SQUARE, [home + PIXELS, base64.b64encode(content).decode(), side])
-    return np.array(found, dtype=np.uint8).reshape(side, side, 3)
+    return decoded(found).astype(np.uint8).reshape(side, side, 3)
 
 
 def inputs(predictor: Predictor) -> dict[str, torch.Tensor]:
@@ -78,9 +79,8 @@ def test_scores_and_maps_are_torchs_on_the_same_pixels(
             expected = model(images)[0]
             features = model.last(model.stages(model.stem(images)))[0]
             expected_maps = torch.einsum("kc,chw->khw", model.head.weight, features)
-        scores, maps = map(
-            torch.tensor, page.evaluate(RUN, [home + NETWORK, coded(images.numpy())])
-        )
+        told = page.evaluate(RUN, [home + NETWORK, floats(images)])
+        scores, maps = (torch.from_numpy(decoded(text).copy()) for text in told)
         assert (scores - expected).abs().max() < 1e-3, name
         assert (maps - expected_maps.flatten()).abs().max() < 1e-3, name
         # The map is exact: its mean and the bias are the score.
@@ -141,13 +141,13 @@ def test_a_point_and_a_strip_are_answered_as_the_package_does(
 
 LIGHT = """() => {
   const canvas = document.querySelector("#ll-photo canvas");
-  return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
-}"""
+  return CODED.coded(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data);
+}""".replace("CODED", CODED)
 
 
 def drawn(page: Page) -> np.ndarray[Any, Any]:
     side = 448
-    return np.array(page.evaluate(LIGHT), dtype=np.float64).reshape(side, side, 4)[..., :3]
+    return decoded(page.evaluate(LIGHT)).reshape(side, side, 4)[..., :3]
 
 
 def test_each_of_the_five_maps_can_be_laid_over_the_photograph(

@@ -5,6 +5,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page
 
+from tests.rows import each
+
 PAGE = ""
 HOSTILE = {
     "image": "<img src=x onerror='window.hurt = 1'>",
@@ -50,7 +52,7 @@ def errors(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", each(HOSTILE, 3))
 def test_a_hostile_search_runs_nothing(name: str, page: Page, errors: list[str], home: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -66,7 +68,7 @@ def test_a_hostile_search_runs_nothing(name: str, page: Page, errors: list[str],
     page.wait_for_function(FOUND, arg="LeNet")
 
 
-@pytest.mark.parametrize("name", [name for name in HOSTILE if name != "half a pair"])
+@pytest.mark.parametrize("name", each([n for n in HOSTILE if n != "half a pair"], 4))
 @pytest.mark.parametrize("key", ["q", "h"])
 def test_a_hostile_address_runs_nothing(
     key: str, name: str, page: Page, errors: list[str], home: str
