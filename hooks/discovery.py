@@ -9,6 +9,7 @@ import email.utils
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -54,6 +55,12 @@ def on_page_content(html: str, page: Any, config: Any, files: Any, **_: Any) -> 
     return html
 
 
+def below(section: Any) -> Iterator[Any]:
+    """The pages of a section, and of the sections within it."""
+    for child in section.children:
+        yield from below(child) if child.is_section else [child] * child.is_page
+
+
 def llms(nav: Any, config: Any) -> str:
     """The index for language models (llmstxt.org): every page of the navigation with one line."""
     base = config["site_url"] or ""
@@ -64,8 +71,7 @@ def llms(nav: Any, config: Any) -> str:
 
     lines += ["## Pages", "", *(line(item) for item in nav.items if item.is_page), ""]
     for section in (item for item in nav.items if item.is_section):
-        pages = [child for child in section.children if child.is_page]
-        lines += [f"## {section.title}", "", *map(line, pages), ""]
+        lines += [f"## {section.title}", "", *map(line, below(section)), ""]
     full = urljoin(base, "llms-full.txt")
     lines += ["## Optional", "", f"- [Everything in one file]({full}): the texts of all pages", ""]
     return "\n".join(lines)

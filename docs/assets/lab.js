@@ -82,6 +82,10 @@ const scrolls = new ResizeObserver((entries) => {
     element.setAttribute("aria-label", "Table");
   }
 });
+// A formula that was below the fold has its true width only now.
+document.addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => {
+  if (!skipped && target.matches("div.arithmatex")) { scrolls.unobserve(target); scrolls.observe(target); }
+});
 const content = document.querySelector(".md-content");
 const found = document.querySelector(".md-search-result");
 let waiting = false;

@@ -26,12 +26,13 @@ def theirs(name: str, **options) -> nn.Module:
         return getattr(tvm, name)(num_classes=7, **options)
 
 
-# One of each kind of layer, block and head; the larger have more of them.
-KINDS = ("alexnet", "vgg11", "vgg11_bn", "googlenet", "resnet18", "resnet50", "efficientnet_b0",
-         "efficientnet_b1", "convnext_tiny", "vit_b_16")  # fmt: skip
+# They have the layers, blocks and heads of their smaller sisters, and more of them.
+LARGER = ("vgg13", "vgg16", "vgg19", "vgg13_bn", "vgg16_bn", "vgg19_bn", "resnet34", "resnet101",
+          "resnet152", "convnext_small", "convnext_base", "convnext_large",
+          *(f"efficientnet_b{number}" for number in range(2, 8)))  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=some(SHIPPED, KINDS))
+@pytest.fixture(scope="module", params=some(SHIPPED, [n for n in SHIPPED if n not in LARGER]))
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[nn.Module, nn.Module, Tensor]]:
     """Both networks, each built after the same seed, and images of a size that is quick."""
     name = request.param
