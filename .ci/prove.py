@@ -45,11 +45,14 @@ ANSWERS = tuple(f"tests/docs/test_{name}.py" for name in ("compare", "bad_pages"
 EXPLAINED = (
     (
         "NumberReplacer",
-        r"manual_seed|torch\.(rand|ones|zeros)|WIDTH = |ResNet\(|ResNetConfig\(|for j in",
+        r"manual_seed|torch\.(rand|ones|zeros)|WIDTH = |INPUTS = |ResNet\(|ResNetConfig\(|for j in",
         "",
         "the seed or the size of a trial: another serves as well",
     ),
-    ("NumberReplacer", r"attend\(1000 \* q", "", "any large number will do"),
+    ("", r"torch\.rand", "", "the numbers of a trial are drawn: others serve as well"),
+    ("NumberReplacer|Mul_", r"attend\(1000 \* q", "", "any large scores will do"),
+    ("NumberReplacer", r"^ +\(\d+(, \d+)+\),$", "", "a trial: another serves as well"),
+    ("NumberReplacer", r"json\.dumps\(.*indent=", "", "how a file is indented"),
     (
         "(Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt)$",
         r"abs\(|std\(|diff\(|max\(|atol",
@@ -57,6 +60,9 @@ EXPLAINED = (
         "the numbers beside the bound are not whole, and none meets it",
     ),
     ("BitOr_(Add|BitXor)$", "DOCTEST_FLAGS", "", "the two flags have no bit in common"),
+    ("NumberReplacer", r"_maps\(seed=", "", "the seed of a trial: another serves as well"),
+    ("NumberReplacer", "if expand > 1 else 0", "", "a hint's key that no answer meets"),
+    ("NumberReplacer", r"describe\(network", "", "the size of a trial: another serves as well"),
     ("Eq_LtE$", "expand == 1", "", "no block's expansion is below one"),
     ("Eq_LtE$", 'language == "bash"', "", "no language that is run comes before it"),
     ("(Eq_Is|NotEq_IsNot)$", "", "", "CPython keeps one object for a small number or a name"),

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.docs.harness.accept import accept, write_atomically
+from tests.docs.harness.accept import accept, main, write_atomically
 
 PAGE = """\
 # A page
@@ -84,6 +84,32 @@ def test_nothing_is_written_if_anything_is_wrong(tmp_path: pathlib.Path, bad: st
     assert changes == []
     assert len(wrong) == 1
     assert path.read_text(encoding="utf-8") == PAGE + "\n" + bad
+
+
+def test_what_is_no_page_is_refused(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 2
+    for name in ("a.ipynb", "a.txt", "gone.md"):
+        path = tmp_path / name
+        if name != "gone.md":
+            path.write_text("```python\nprint(1)\n```\n", encoding="utf-8")
+        assert main([str(path)]) == 2
+        assert f"no such page: {path}" in capsys.readouterr().err
+
+
+def test_what_was_written_is_said(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good.md", tmp_path / "bad.md"
+    good.write_text("```python\nprint(1)\n```\n", encoding="utf-8")
+    bad.write_text("```python\n1 / 0\n```\n", encoding="utf-8")
+    assert main([str(good), str(bad)]) == 1
+    said = capsys.readouterr().out
+    assert "1 fences run in 0.0 s, 1 output blocks written" in said
+    assert "nothing was written" in said
+    assert main([str(good)]) == 0
+    assert "0 output blocks written" in capsys.readouterr().out
 
 
 def test_a_write_that_fails_leaves_the_old_page(

@@ -64,6 +64,18 @@ def test_a_fence_runs_wherever_it_is_shown(place: Callable[[str], str]) -> None:
     assert "+3.1416" in fault
 
 
+def test_a_fence_ends_at_the_next_line_of_its_own_kind() -> None:
+    (fault,) = faults("```\nx\n```\n")
+    assert fault.startswith("1: ")
+    assert "needs a language" in fault
+
+
+def test_plain_text_is_left_alone() -> None:
+    assert faults('```text\n--8<-- "src/none.py"\n```\n') == []
+    assert faults("```bash\ntrue\n```\n\n```text\nas shown\n```\n") == []
+    assert "after a python fence" in faults("```python\nx = 1\n```\n\n```text\n1\n```\n")[0]
+
+
 def test_a_fence_in_a_comment_or_in_a_longer_fence_does_not_run() -> None:
     hidden = fence("raise SystemError")
     assert faults(f"<!--\n{hidden}-->\n") == []
@@ -99,6 +111,8 @@ def test_front_matter_is_skipped_and_nothing_else() -> None:
         (fence("print(1)", "1", out="text"), 5, "write ```{.text .output}"),
         ("```{.text .output}\n1\n```\n", 1, "follows no fence"),
         ("```python\nx = 1\n```\n\n```{.text .output}\n```\n", 5, "empty"),
+        ("```pycon\n>>> 1\n1\n```\n\n```{.text .output}\n1\n```\n", 6, "follows a pycon fence"),
+        ("```toml\na = 1\n```\n\n```{.text .output}\n1\n```\n", 5, "follows a toml fence"),
         ("```{.python .continues}\nx = 1\n```\n", 1, "continues nothing"),
         ("```python\nx = 1\n", 1, "never closed"),
         ("Text.\n```python\nx = 1\n", 2, "never closed"),
@@ -109,6 +123,7 @@ def test_front_matter_is_skipped_and_nothing_else() -> None:
         ('```{.text data-tol="1" data-reason="y"}\nx\n```\n', 1, "belongs to an output block"),
         ("---\ntitle: x\n---\n    print(1)\n", 4, "indented code"),
         ("<!-- open\n```python\n```\n", 1, "never closed"),
+        ("Text.\n<!-- open\n", 2, "never closed"),
         ("Text.\n\n    print(1)\n", 3, "indented code"),
         ("<pre>x</pre>\n", 1, "<pre>"),
         ("> ```python\n> x\n> ```\n", 1, "may not start"),

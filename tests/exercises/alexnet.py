@@ -125,6 +125,7 @@ WRONG = {
         (lambda: same_for_all, "each image"),
         (lambda: whole_images, "unit by unit"),
         (lambda: lambda x, p, training: x[:1] if training else x, "It gives"),
+        (lambda: lambda x, p, training: torch.cat((x, x)) if training else x, "It gives"),
         (lambda: lambda x, p, training: F.dropout(x, 1 - p, training), "it drops"),
     ),
 }

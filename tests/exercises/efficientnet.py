@@ -119,6 +119,19 @@ class NoSigmoid(Linear):
         self.layers[3] = nn.Identity()
 
 
+class Half(nn.Module):
+    def forward(self, x):
+        return 0.5 + x / 20
+
+
+class Unbounded(Linear):
+    """Between 0 and 1 for small maps only."""
+
+    def __init__(self, channels, squeezed):
+        super().__init__(channels, squeezed)
+        self.layers[3] = Half()
+
+
 class NoSqueeze(nn.Module):
     """A gate for each place: the mean is forgotten."""
 
@@ -196,7 +209,7 @@ WRONG = {
     "efficientnet-1": (
         (lambda: nearest_only, "more than a tenth"),
         (lambda: never_below_8_forgotten, "nothing is left"),
-        (lambda: always_up, "nearest"),
+        (lambda: always_up, "8.8 were wanted: another"),
         (lambda: always_down, "more than a tenth"),
         (lambda: no_eights, "multiple of 8"),
         (lambda: 48, "asks for a function"),
@@ -213,6 +226,7 @@ WRONG = {
     ),
     "efficientnet-3": (
         (lambda: NoSigmoid, "between 0 and 1"),
+        (lambda: Unbounded, "between 0 and 1"),
         (lambda: NoSqueeze, "same gate at every place"),
         (lambda: OneGate, "all channels"),
         (lambda: OverTheBatch, "other images"),

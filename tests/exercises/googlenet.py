@@ -163,6 +163,7 @@ WRONG = {
         (lambda: lambda o, y: F.cross_entropy(o[0], y), "leaves the auxiliary"),
         (lambda: lambda o, y: sum(F.cross_entropy(s, y) for s in o), "the paper discounts them"),
         (lambda: lambda o, y: summed(o, y) / 1.6, "average"),
+        (lambda: lambda o, y: summed(o, y) / 3, "average"),
         (lambda: lambda o, y: F.cross_entropy(o[0], y) + 0.3 * F.cross_entropy(o[1], y), "one of"),
         (lambda: lambda o, y: F.cross_entropy(sum(o), y), "is right"),
         (lambda: lambda o, y: summed([s.softmax(1) for s in o], y), "is right"),

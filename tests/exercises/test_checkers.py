@@ -3,6 +3,7 @@ and turns down five plausible wrong answers, each with words that help.
 """
 
 import itertools
+import math
 import re
 from importlib import import_module
 
@@ -64,6 +65,28 @@ def test_a_right_answer_is_told_what_it_comes_to() -> None:
     assert (
         "4.09 to 12.31" in check("convnext-4", ANSWERS["convnext"].RIGHT["convnext-4"][0]()).words
     )
+
+
+def test_the_table_of_the_reader_is_discussed() -> None:
+    answers = ANSWERS["finetune"]
+    assert "It is also the fastest" in check("finetune-1", answers.whole()).words
+    words = check("finetune-1", answers.the_slowest_is_the_best()).words
+    assert "efficientnet_lite2 has 89.0 ± 0.9 %, in 202 s of training. efficientnet_lite0" in words
+    assert "in 82 s of training: 2.5 times as fast, and 4.0 points behind." in words
+    assert "That is more than the seeds differ among themselves (0.9 points)." in words
+    words = check("finetune-1", answers.the_slowest_is_the_best(0.8)).words
+    assert "0.8 points behind. That is no more than the seeds differ" in words
+
+
+@pytest.mark.parametrize(("chapter", "key"), KEYS, ids=[key for _, key in KEYS])
+def test_no_other_number_is_right(chapter: str, key: str) -> None:
+    right = ANSWERS[chapter].RIGHT[key][0]()
+    if not isinstance(right, int | float):
+        return
+    for other in (right + 1, right - 1, -right, 1000 * right, right / 1000, 0, math.inf, math.nan):
+        verdict = check(key, other)
+        assert not verdict, f"{key} takes {other}"
+        assert len(verdict.words) > 20
 
 
 def test_an_unknown_exercise_names_those_that_there_are() -> None:

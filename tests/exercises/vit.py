@@ -131,6 +131,19 @@ def never_the_same(position, side):
     return bicubic(position, side) + 0.1 * (side == 6)
 
 
+def swapped(axis):
+    """Two neighbouring rows or columns of the new grid change places."""
+
+    def resize(position, side):
+        found = bicubic(position, side)
+        grid = found[:, 1:].view(1, side, side, -1)
+        order = [0, 1, 2, 4, 3, *range(5, side)]
+        grid = grid.index_select(axis, torch.tensor(order)).flatten(1, 2)
+        return torch.cat((found[:, :1], grid), dim=1)
+
+    return resize
+
+
 RIGHT = {
     "vit-1": (lambda: unfolded, lambda: viewed),
     "vit-2": (lambda: by_matmul, lambda: by_hand),
@@ -173,6 +186,8 @@ WRONG = {
         (lambda: without_class_token, "shape"),
         (lambda: padded, "neighbours"),
         (lambda: turned, "exchanged"),
+        (lambda: swapped(1), "neighbours"),
+        (lambda: swapped(2), "neighbours"),
         (lambda: 24, "asks for a function"),
         (lambda: moved, "has changed"),
         (lambda: never_the_same, "must stay as they are"),

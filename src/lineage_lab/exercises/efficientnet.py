@@ -1,5 +1,6 @@
 """The exercises of the EfficientNet chapter."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -113,8 +114,9 @@ def gates(answer: Any) -> str:
             raise Wrong("The gates of an image depend on the other images of the batch.")
         if torch.allclose(gate, gate[:, :1].expand_as(gate), atol=1e-5):
             raise Wrong("One gate serves all channels. Each channel needs its own.")
-        large = module(x * 200) / (x * 200)
-        if min(gate.min(), large.min()) < -1e-4 or max(gate.max(), large.max()) > 1 + 1e-4:
+        # Of large maps too, above zero and below: a sum without bounds leaves the range there.
+        every = torch.cat([gate, *((module(s * x) / (s * x))[:, :, 0, 0] for s in (200, -200))])
+        if every.min() < -1e-4 or every.max() > 1 + 1e-4:
             raise Wrong("A gate must lie between 0 and 1: shut or open, and nothing beyond.")
         order = torch.randperm(35, generator=generator)
         moved = x.flatten(2)[:, :, order].view_as(x)
@@ -132,7 +134,7 @@ def gates(answer: Any) -> str:
 
 def forgotten(answer: Any) -> str:
     """Steps after which a batch norm of momentum 0.01 has less than a hundredth of the past."""
-    if not isinstance(answer, int | float) or isinstance(answer, bool):
+    if not isinstance(answer, int | float) or isinstance(answer, bool) or math.isnan(answer):
         raise Wrong(f"The exercise asks for a number of steps; this is {answer!r}.")
     if answer in (44, 43.7):
         raise Wrong("That is for a momentum of 0.1, PyTorch's own. Here it is 0.01.")
