@@ -55,6 +55,23 @@ def test_both_schemes_look_different_and_the_toggle_switches(page: Page, home: s
     assert page.evaluate(background) != light
 
 
+def test_the_browser_knows_the_scheme_before_there_is_a_page_and_after_each_switch(
+    page: Page, home: str
+) -> None:
+    """Scroll bars and the canvas follow it; said late, it has every element styled again."""
+    canvas = "[...document.querySelectorAll(\"meta[name='color-scheme']\")].map(m => m.content)"
+    for scheme, other in (("dark", "light"), ("light", "dark")):
+        page.goto(home + "404.html")
+        page.evaluate("localStorage.clear()")
+        page.emulate_media(color_scheme=scheme)
+        arrive(page, home)
+        assert page.evaluate(canvas) == [scheme]
+        page.locator("[data-md-component=palette] label:not([hidden])").click()
+        assert page.evaluate(canvas) == [other]
+        arrive(page, home)  # what was chosen is kept
+        assert page.evaluate(canvas) == [other]
+
+
 @pytest.mark.parametrize(("width", "seen"), [(1440, False), (1000, True)])
 def test_the_menu_has_a_button_where_it_is_folded(
     browser: Browser, home: str, width: int, seen: bool

@@ -90,6 +90,14 @@ def test_no_page_has_more_elements_than_a_phone_styles_at_once(built_site: Path)
     assert not soup(built_site / "chapters/resnet/index.html").select("pre span.p, pre span.n")
 
 
+def test_the_themes_files_do_not_style_a_page_again(built_site: Path) -> None:
+    """hooks/theme.py: `AGAIN`."""
+    (colours,) = built_site.glob("assets/stylesheets/palette.*.css")
+    (script,) = built_site.glob("assets/javascripts/bundle.*.js")
+    assert "[data-md-color-switching] *" not in colours.read_text(encoding="utf-8")
+    assert 'name:"color-scheme"' not in script.read_text(encoding="utf-8")
+
+
 def test_titles_and_descriptions_are_there_and_not_the_same(built_site: Path) -> None:
     seen: dict[str, str] = {}
     for path, file in pages(built_site).items():
