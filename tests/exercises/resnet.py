@@ -210,6 +210,10 @@ WRONG = {
         (lambda: dirac_block, "nothing else carries"),
         (lambda: nothing, "nothing to learn"),
         (lambda: narrow_block, "the same shape"),
+        (
+            lambda: lambda channels: nn.Conv2d(channels, 2 * channels, 3, padding=1),
+            "the same shape",
+        ),
         (lambda: quiet_block(8), "a function"),
         (lambda: lambda channels: channels, "not a module"),
     ),
