@@ -1,6 +1,7 @@
 """Imports go one way, and what is heavy stays where it belongs."""
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -189,3 +190,18 @@ def test_a_split_architecture_may_import_its_own_parts() -> None:
     own = "from lineage_lab.models.lenet_layers import RBFOutput"
     assert violations({"models/lenet": own}) == []
     assert violations({"models/net": own}) == ["models/net imports lineage_lab.models.lenet_layers"]
+
+
+def test_each_module_tells_its_job_and_its_neighbours() -> None:
+    files = sources()
+    for path, text in files.items():
+        if path.endswith("__"):
+            continue
+        docstring = ast.get_docstring(ast.parse(text)) or ""
+        assert len(docstring.split()) > 12, path
+        assert "eighbour" in docstring, path
+        for name in re.findall(r"`lineage_lab\.([\w.]+)`", docstring):
+            parts = name.split(".")
+            places = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+            found = any(place in files or f"{place}/__init__" in files for place in places)
+            assert found, f"{path} names {name}"

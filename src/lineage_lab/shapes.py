@@ -13,6 +13,8 @@ width    columns, in pixels of the map
 features length of a vector that has no place in the picture
 classes  one score for each class
 ======== ==========================================================
+
+Neighbours: every file of `lineage_lab.models` writes its shapes with them.
 """
 
 from jaxtyping import Float

@@ -1,4 +1,8 @@
-"""The exercises of the AlexNet chapter."""
+"""The exercises of the AlexNet chapter.
+
+Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.alexnet` is
+asked about.
+"""
 
 from typing import Any
 

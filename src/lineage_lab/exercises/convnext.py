@@ -1,4 +1,8 @@
-"""The exercises of the ConvNeXt chapter."""
+"""The exercises of the ConvNeXt chapter.
+
+Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.convnext` is
+asked about.
+"""
 
 from dataclasses import fields
 from typing import Any

@@ -1,4 +1,8 @@
-"""The exercises of the EfficientNet chapter."""
+"""The exercises of the EfficientNet chapter.
+
+Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.efficientnet`
+is asked about.
+"""
 
 import math
 from collections.abc import Callable

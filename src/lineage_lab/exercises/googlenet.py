@@ -1,4 +1,8 @@
-"""The exercises of the GoogLeNet chapter."""
+"""The exercises of the GoogLeNet chapter.
+
+Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.googlenet` is
+asked about.
+"""
 
 from typing import Any
 

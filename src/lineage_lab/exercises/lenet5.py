@@ -1,4 +1,8 @@
-"""The exercises of the LeNet-5 chapter."""
+"""The exercises of the LeNet-5 chapter.
+
+Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.lenet` is asked
+about.
+"""
 
 from typing import Any
 

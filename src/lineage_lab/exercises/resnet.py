@@ -1,4 +1,8 @@
-"""The exercises of the ResNet chapter."""
+"""The exercises of the ResNet chapter.
+
+Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.resnet` is
+asked about.
+"""
 
 from collections.abc import Callable
 from copy import deepcopy

@@ -1,4 +1,8 @@
-"""The exercises of the VGG chapter."""
+"""The exercises of the VGG chapter.
+
+Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.vgg` is asked
+about.
+"""
 
 from typing import Any
 

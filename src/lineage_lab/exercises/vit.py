@@ -1,4 +1,8 @@
-"""The exercises of the ViT chapter."""
+"""The exercises of the ViT chapter.
+
+Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.vit` is asked
+about.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,8 @@
-"""The AlexNet chapter's figures and tables, drawn from the networks."""
+"""The AlexNet chapter's figures and tables, drawn from the networks.
+
+Neighbours: `lineage_lab.figures.alexnet_charts` draws the charts; `lineage_lab.figures.style` has
+the pen and the colours.
+"""
 
 from functools import cache
 

@@ -1,4 +1,8 @@
-"""The AlexNet chapter's charts: where the cost sits, what a unit sees, and the experiments."""
+"""The AlexNet chapter's charts: where the cost sits, what a unit sees, and the experiments.
+
+Neighbours: `lineage_lab.figures.alexnet_runs` has the runs that they show;
+`lineage_lab.figures.style` has the pen and the colours.
+"""
 
 from collections.abc import Callable, Mapping
 from statistics import mean, median, stdev

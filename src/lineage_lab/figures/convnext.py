@@ -1,4 +1,8 @@
-"""The ConvNeXt chapter's figures and tables, drawn from the road's networks and the results."""
+"""The ConvNeXt chapter's figures and tables, drawn from the road's networks and the results.
+
+Neighbours: `lineage_lab.figures.convnext_blocks` and `convnext_charts` draw parts of them;
+`lineage_lab.figures.style` has the pen and the colours.
+"""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode

@@ -1,4 +1,8 @@
-"""The three blocks of the ConvNeXt chapter side by side, drawn from the package's own blocks."""
+"""The three blocks of the ConvNeXt chapter side by side, drawn from the package's own blocks.
+
+Neighbours: `lineage_lab.figures.convnext` writes them; `lineage_lab.figures.style` has the pen
+and the colours.
+"""
 
 import torch
 from torch import nn

@@ -1,4 +1,8 @@
-"""The ConvNeXt chapter's charts: fields over a photograph, and the recorded experiments."""
+"""The ConvNeXt chapter's charts: fields over a photograph, and the recorded experiments.
+
+Neighbours: `lineage_lab.figures.kept` reads the results; `lineage_lab.figures.style` has the pen
+and the colours.
+"""
 
 from collections.abc import Mapping
 from math import log10

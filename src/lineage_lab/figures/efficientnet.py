@@ -1,4 +1,8 @@
-"""The EfficientNet chapter's figures and tables, drawn from the networks."""
+"""The EfficientNet chapter's figures and tables, drawn from the networks.
+
+Neighbours: `lineage_lab.figures.efficientnet_tables`, `efficientnet_digits` and
+`efficientnet_photos` make parts of them; `lineage_lab.figures.style` has the pen and the colours.
+"""
 
 import sys
 

@@ -2,6 +2,9 @@
 
 ``python -m lineage_lab.figures.efficientnet run`` trains all of them, which takes minutes, and
 writes docs/results/efficientnet.json; the figure and the table are made from that file.
+
+Neighbours: `lineage_lab.experiments` trains, `lineage_lab.figures.kept` keeps;
+`lineage_lab.figures.style` has the pen and the colours.
 """
 
 import platform

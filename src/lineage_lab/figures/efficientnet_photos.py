@@ -1,4 +1,7 @@
-"""What EfficientNet-Lite0, with its published weights, sees in real photographs."""
+"""What EfficientNet-Lite0, with its published weights, sees in real photographs.
+
+Neighbours: `lineage_lab.predict` answers, `lineage_lab.figures.photos` has the photographs.
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress

@@ -1,4 +1,7 @@
-"""The EfficientNet chapter's tables: the family beside its paper, B0's stages, measured times."""
+"""The EfficientNet chapter's tables: the family beside its paper, B0's stages, measured times.
+
+Neighbours: `lineage_lab.printed` has what the paper prints, `lineage_lab.anatomy` counts.
+"""
 
 from functools import cache
 from math import log

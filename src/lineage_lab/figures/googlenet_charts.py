@@ -2,6 +2,9 @@
 
 Everything here is read from docs/results/googlenet.json, which `lineage_lab.figures.googlenet_runs`
 writes; nothing is trained.
+
+Neighbours: `lineage_lab.figures.googlenet` writes them; `lineage_lab.figures.style` has the pen
+and the colours.
 """
 
 from collections.abc import Sequence

@@ -4,6 +4,8 @@
 minutes, and writes docs/results/googlenet.json; `lineage_lab.figures.googlenet_charts` draws
 from that file, and the page runs smaller forms live. Every set-up was chosen on seeds 100 and
 101, which no result uses.
+
+Neighbours: `lineage_lab.experiments` trains, `lineage_lab.figures.kept` keeps.
 """
 
 import platform

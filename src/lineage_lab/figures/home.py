@@ -1,4 +1,8 @@
-"""The picture of the whole lineage, drawn from the ledger."""
+"""The picture of the whole lineage, drawn from the ledger.
+
+Neighbours: `lineage_lab.lineage` is the ledger; `lineage_lab.figures.style` has the pen and the
+colours.
+"""
 
 from itertools import pairwise
 from math import log10

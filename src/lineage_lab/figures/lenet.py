@@ -1,4 +1,8 @@
-"""The LeNet-5 chapter's figures and tables, drawn from the network and from a trained one."""
+"""The LeNet-5 chapter's figures and tables, drawn from the network and from a trained one.
+
+Neighbours: `lineage_lab.experiments` trains the network; `lineage_lab.figures.style` has the pen
+and the colours.
+"""
 
 import torch
 from torch import Tensor, nn

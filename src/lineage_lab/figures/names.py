@@ -1,4 +1,7 @@
-"""Every network's name, by chapter: a table, and the words by which the search knows it."""
+"""Every network's name, by chapter: a table, and the words by which the search knows it.
+
+Neighbours: `lineage_lab.registry` has the names; hooks/names.py hands them to the search.
+"""
 
 import json
 

@@ -1,4 +1,7 @@
-"""The list of references and its BibTeX, from the lineage and from the works that pages cite."""
+"""The list of references and its BibTeX, from the lineage and from the works that pages cite.
+
+Neighbours: `lineage_lab.lineage` and `lineage_lab.references` have the works.
+"""
 
 import re
 from html import escape

@@ -1,4 +1,7 @@
-"""Tables that a page's script can sort: HTML, since Markdown has no place for ``data-``."""
+"""Tables that a page's script can sort: HTML, since Markdown has no place for ``data-``.
+
+Neighbours: `lineage_lab.figures.timeline` and others fill them.
+"""
 
 from html import escape
 

@@ -1,4 +1,8 @@
-"""The VGG chapter's figures and tables, drawn from the networks and from runs that are kept."""
+"""The VGG chapter's figures and tables, drawn from the networks and from runs that are kept.
+
+Neighbours: `lineage_lab.figures.vgg_charts` draws the charts; `lineage_lab.figures.style` has the
+pen and the colours.
+"""
 
 from functools import cache
 

@@ -1,4 +1,8 @@
-"""The ViT chapter's charts: what a unit sees, what resolution costs, what examples bring."""
+"""The ViT chapter's charts: what a unit sees, what resolution costs, what examples bring.
+
+Neighbours: `lineage_lab.figures.vit` writes them; `lineage_lab.figures.style` has the pen and the
+colours.
+"""
 
 from functools import cache
 from statistics import mean, stdev

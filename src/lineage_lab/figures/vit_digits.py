@@ -1,4 +1,8 @@
-"""The ViT chapter's pictures of trained networks: shuffled patches, and what attention looks at."""
+"""The ViT chapter's pictures of trained networks: shuffled patches, and what attention looks at.
+
+Neighbours: `lineage_lab.figures.vit_run` has the runs; `lineage_lab.figures.style` has the pen
+and the colours.
+"""
 
 import torch
 from torch import Tensor

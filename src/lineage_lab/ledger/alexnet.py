@@ -1,4 +1,7 @@
-"""AlexNet. Sections are those of Krizhevsky, Sutskever and Hinton 2012."""
+"""AlexNet. Sections are those of Krizhevsky, Sutskever and Hinton 2012.
+
+Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
+"""
 
 from lineage_lab.ledger import Fact
 

@@ -1,4 +1,7 @@
-"""EfficientNet. Sections and tables are those of Tan and Le 2019, arXiv:1905.11946, version 5."""
+"""EfficientNet. Sections and tables are those of Tan and Le 2019, arXiv:1905.11946, version 5.
+
+Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
+"""
 
 from lineage_lab.ledger import Fact
 

@@ -1,4 +1,7 @@
-"""GoogLeNet. Sections are those of Szegedy and others 2014 (arXiv:1409.4842)."""
+"""GoogLeNet. Sections are those of Szegedy and others 2014 (arXiv:1409.4842).
+
+Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
+"""
 
 from lineage_lab.ledger import Fact
 

@@ -1,4 +1,7 @@
-"""LeNet-5. Sections are those of LeCun, Bottou, Bengio and Haffner 1998."""
+"""LeNet-5. Sections are those of LeCun, Bottou, Bengio and Haffner 1998.
+
+Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
+"""
 
 from lineage_lab.ledger import Fact
 

@@ -1,4 +1,7 @@
-"""The lineage at a glance: what the page says that none of its tables shows."""
+"""The lineage at a glance: what the page says that none of its tables shows.
+
+Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the papers.
+"""
 
 from lineage_lab.ledger import Fact
 

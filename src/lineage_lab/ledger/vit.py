@@ -1,4 +1,7 @@
-"""ViT. Sections and tables are those of Dosovitskiy and others 2020 (arXiv:2010.11929)."""
+"""ViT. Sections and tables are those of Dosovitskiy and others 2020 (arXiv:2010.11929).
+
+Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
+"""
 
 from lineage_lab.ledger import Fact
 

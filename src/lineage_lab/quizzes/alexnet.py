@@ -1,4 +1,8 @@
-"""The quiz of the AlexNet chapter."""
+"""The quiz of the AlexNet chapter.
+
+Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.alexnet` is asked
+about.
+"""
 
 import torch
 

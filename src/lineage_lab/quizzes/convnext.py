@@ -1,4 +1,8 @@
-"""The quiz of the ConvNeXt chapter."""
+"""The quiz of the ConvNeXt chapter.
+
+Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.convnext` is asked
+about.
+"""
 
 from functools import cache
 

@@ -1,4 +1,8 @@
-"""The quiz of the EfficientNet chapter."""
+"""The quiz of the EfficientNet chapter.
+
+Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.efficientnet` is
+asked about.
+"""
 
 from functools import cache
 

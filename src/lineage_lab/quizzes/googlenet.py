@@ -1,4 +1,8 @@
-"""The quiz of the GoogLeNet chapter."""
+"""The quiz of the GoogLeNet chapter.
+
+Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.googlenet` is asked
+about.
+"""
 
 from lineage_lab.anatomy import describe
 from lineage_lab.models.googlenet import PAPER, TABLE_1, Inception

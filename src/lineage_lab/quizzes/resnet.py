@@ -1,4 +1,8 @@
-"""The quiz of the ResNet chapter."""
+"""The quiz of the ResNet chapter.
+
+Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.resnet` is asked
+about.
+"""
 
 import torch
 

@@ -1,4 +1,7 @@
-"""The quiz of the VGG chapter."""
+"""The quiz of the VGG chapter.
+
+Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.vgg` is asked about.
+"""
 
 from functools import cache
 

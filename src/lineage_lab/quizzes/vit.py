@@ -1,4 +1,7 @@
-"""The quiz of the ViT chapter."""
+"""The quiz of the ViT chapter.
+
+Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.vit` is asked about.
+"""
 
 import torch
 
