@@ -61,13 +61,13 @@ def test_the_browser_knows_the_scheme_before_there_is_a_page_and_after_each_swit
     """Scroll bars and the canvas follow it; said late, it has every element styled again."""
     canvas = "[...document.querySelectorAll(\"meta[name='color-scheme']\")].map(m => m.content)"
     for scheme, other in (("dark", "light"), ("light", "dark")):
-        page.goto(home + "404.html")
-        page.evaluate("localStorage.clear()")
         page.emulate_media(color_scheme=scheme)
+        arrive(page, home + "404.html")
+        page.evaluate("localStorage.clear()")  # what was chosen before
         arrive(page, home)
         assert page.evaluate(canvas) == [scheme]
         page.locator("[data-md-component=palette] label:not([hidden])").click()
-        assert page.evaluate(canvas) == [other]
+        page.wait_for_function(f"other => String({canvas}) === other", arg=other)
         arrive(page, home)  # what was chosen is kept
         assert page.evaluate(canvas) == [other]
 
