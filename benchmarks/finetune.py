@@ -97,9 +97,6 @@ def speed(options: argparse.Namespace) -> None:
             here = {"network": network, "images": options.images, "seed": lap}
             base = f"round {lap}, {network}"
             mine = run(options.peers_python, f"{base}, ours", record, system="ours", **here)
-            # fastai's fine_tune(1) trains the head first, on a frozen body; so does this one.
-            first = run(options.peers_python, f"{base}, ours, head first", record, system="ours",
-                        head_epochs=1, **here)  # fmt: skip
             form = {key: mine[key] for key in ("precision", "memory_format")}
             rest: list[tuple[str, str, dict[str, Any]]] = [("synthetic", "synthetic", form)]
             for peer in options.systems:
@@ -108,8 +105,11 @@ def speed(options: argparse.Namespace) -> None:
                 theirs = run(options.peers_python, f"{base}, {name}", record, system=system,
                              **here, **more)  # fmt: skip
                 pairs = {name: mine}
-                if system == "fastai":
-                    pairs[f"{name}, head first"] = first
+                if system == "fastai":  # its fine_tune(1) trains the head first, so does this one
+                    pairs[f"{name}, head first"] = run(
+                        options.peers_python, f"{base}, ours, head first", record, system="ours",
+                        head_epochs=1, **here,
+                    )  # fmt: skip
                 for told, run_of_ours in pairs.items():
                     ratio = run_of_ours["rate"] / theirs["rate"]
                     laps.setdefault(told, {}).setdefault(network, []).append(ratio)

@@ -58,7 +58,10 @@ def on_page_content(html: str, page: Any, config: Any, files: Any, **_: Any) -> 
 def below(section: Any) -> Iterator[Any]:
     """The pages of a section, and of the sections within it."""
     for child in section.children:
-        yield from below(child) if child.is_section else [child] * child.is_page
+        if child.is_section:
+            yield from below(child)
+        elif child.is_page:
+            yield child
 
 
 def llms(nav: Any, config: Any) -> str:

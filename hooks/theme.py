@@ -7,8 +7,10 @@ place is seen. A hook of mkdocs.
 
 import logging
 import re
-from pathlib import Path
+from fnmatch import fnmatch
 from typing import Any
+
+from mkdocs.structure.files import Files
 
 LOG = logging.getLogger("mkdocs.hooks.theme")
 
@@ -93,22 +95,13 @@ def outward(match: re.Match[str]) -> str:
     return f"{match[1]}{more}>"
 
 
-# What makes a browser style every element again each time that a page opens, in the theme's files:
-# each file, what is looked for, and what stands there instead.
-AGAIN = (
-    # The rule that nothing may be in motion while the scheme changes.
-    ("stylesheets/palette.*.css", re.compile(r"\[data-md-color-switching\] \*[^}]*\}"), ""),
-    # The browser is told the scheme before there is anything to style: partials/early.js, lab.js.
-    ("javascripts/bundle.*.js", re.compile('name:"color-scheme"'), 'name:"late-color-scheme"'),
-)
-
-
+# A page without an entry of the API uses nothing of this style sheet.
 API_STYLE = re.compile(r'<link rel="stylesheet" href="[^"]*_mkdocstrings\.css">\s*')
 
 
 def mended(page: str) -> str:
     if 'class="doc ' not in page:
-        page = API_STYLE.sub("", page)  # a style sheet that nothing on the page uses
+        page = API_STYLE.sub("", page)
     page = OUTWARD.sub(outward, SOURCE.sub(plain, parts(page)))
     for pattern, text in RULES:
         page = pattern.sub(text, page)
@@ -123,10 +116,23 @@ def on_post_template(output: str, /, template_name: str, **_: Any) -> str:
     return mended(output) if template_name.endswith(".html") else output
 
 
-def on_post_build(config: Any) -> None:
-    for files, pattern, text in AGAIN:
-        for file in Path(config["site_dir"]).glob(f"assets/{files}"):
-            changed, found = pattern.subn(text, file.read_text(encoding="utf-8"))
+# What makes a browser style every element again each time that a page opens, in the theme's files:
+# each file, what is looked for, and what stands there instead.
+AGAIN = (
+    # The rule that nothing may be in motion while the scheme changes.
+    ("*/palette.*.css", re.compile(r"\[data-md-color-switching\] \*[^}]*\}"), ""),
+    # The browser is told the scheme before there is anything to style: partials/early.js, lab.js.
+    (
+        "assets/javascripts/bundle.*.js",
+        re.compile('name:"color-scheme"'),
+        'name:"late-color-scheme"',
+    ),
+)
+
+
+def on_files(files: Files, /, **_: Any) -> None:
+    for name, pattern, text in AGAIN:
+        for file in (f for f in files if fnmatch(f.src_uri, name)):
+            file.content_string, found = pattern.subn(text, file.content_string)
             if not found:
-                LOG.warning("%s has no %s: see hooks/theme.py", file.name, pattern.pattern)
-            file.write_text(changed, encoding="utf-8")
+                LOG.warning("%s has no %s: see hooks/theme.py", file.src_uri, pattern.pattern)

@@ -14,6 +14,7 @@ import pytest
 from tests.clone import ROOT, cloned
 from tests.docs.harness import covered_fences
 from tests.docs.harness.grammar import read_page
+from tests.rows import EVERYTHING
 
 PAGE = "docs/contributing/add-an-architecture.md"
 ME = "tests/test_add_architecture.py::test_the_walk"
@@ -103,7 +104,7 @@ def test_the_walk(copy: Copy) -> None:
     copy.run(
         "ruff check && ruff format --check && mypy --strict src/lineage_lab/models/squeezenet.py"
     )
-    if os.environ.get("LINEAGE_LAB_ALL"):
+    if EVERYTHING:
         copy.run(
             "mkdocs build --strict --quiet && pytest -q tests/docs/test_prose.py -k squeezenet"
         )

@@ -87,10 +87,9 @@ def test_what_finds_or_segments_things_is_refused(name: str) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_every_network_of_timm_becomes_what_timm_makes_of_it_or_says_that_it_has_no_head() -> None:
     # Each module of timm, by its first network; at night all of them.
-    modules = (timm.list_models(module=module)[:1] for module in timm.list_modules())
-    names = timm.list_models()
+    first = [name for m in timm.list_modules() for name in timm.list_models(module=m)[:1]]
     with torch.device("meta"):
-        for name in some(names, dict.fromkeys(n for first in modules for n in first)):
+        for name in some(timm.list_models(), first):
             model = timm.create_model(name)
             if not model.num_classes:
                 with pytest.raises(ValueError, match="has no head: it was built to give features"):

@@ -1,6 +1,7 @@
 (root => {
-  const chosen = (__md_get("__palette") || {}).color, auto = !chosen || chosen.media === "(prefers-color-scheme)";
-  const dark = auto ? matchMedia("(prefers-color-scheme: dark)").matches : chosen.scheme === "slate";
   root.className = "js js-focus-visible";
+  let chosen; // where nothing may be stored, nothing was chosen
+  try { chosen = __md_get("__palette").color.scheme; } catch {}
+  const dark = chosen ? chosen === "slate" : matchMedia("(prefers-color-scheme: dark)").matches;
   document.head.append(Object.assign(document.createElement("meta"), { name: "color-scheme", content: dark ? "dark" : "light" }));
 })(document.documentElement)

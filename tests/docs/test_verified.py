@@ -63,9 +63,6 @@ class Site:
         entry = {"green": green, **verified.lab_contents(self.lab), "seconds": 1.5}
         verified.write_result("docs/labs/a.ipynb", entry)
 
-    def written(self) -> dict[str, Any]:
-        return verified.committed()
-
 
 @pytest.fixture
 def site(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Site:
@@ -81,7 +78,7 @@ def test_what_was_run_is_written(site: Site, capsys: pytest.CaptureFixture[str])
     site.run()
     assert verified.main([]) == 0
     assert capsys.readouterr().out == "docs/verified.json: 3 pages\n"
-    pages = site.written()
+    pages = verified.committed()
     assert list(pages) == ["README.md", "docs/good.md", "docs/labs/a.ipynb"]
     entry = pages["docs/good.md"]
     wanted = {"fences": 5, "run": 2, "parsed": 1, "included": 0, "outputs": 2, "numbers": 3}

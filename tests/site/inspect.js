@@ -5,9 +5,7 @@ window.site = {
   // Spans of code that look like one seen before are unwrapped: axe then looks at each colour once.
   thin() {
     // What waits below the fold is there, as for a reader who has scrolled.
-    for (const each of document.querySelectorAll(".arithmatex, p, li, dd")) {
-      if (getComputedStyle(each).contentVisibility === "auto") each.style.contentVisibility = "visible";
-    }
+    for (const each of document.querySelectorAll(":is(p, li, dd):has(.arithmatex), div.arithmatex")) each.style.contentVisibility = "visible";
     const seen = new Set();
     for (const span of document.querySelectorAll(".highlight pre span")) {
       const place = span.closest(".output") ? "output" : "code";

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.site.browser import CHROMIUM, arrive, tab
 from tests.site.screenshot import PAGES
+from tests.site.test_progress_kept import FORBIDDEN
 
 if CHROMIUM is None:
     warnings.warn("no Chromium on this machine: THE BROWSER TESTS ARE SKIPPED", stacklevel=1)
@@ -55,21 +56,34 @@ def test_both_schemes_look_different_and_the_toggle_switches(page: Page, home: s
     assert page.evaluate(background) != light
 
 
+CANVAS = "[...document.querySelectorAll(\"meta[name='color-scheme']\")].map(m => m.content)"
+
+
 def test_the_browser_knows_the_scheme_before_there_is_a_page_and_after_each_switch(
     page: Page, home: str
 ) -> None:
     """Scroll bars and the canvas follow it; said late, it has every element styled again."""
-    canvas = "[...document.querySelectorAll(\"meta[name='color-scheme']\")].map(m => m.content)"
     for scheme, other in (("dark", "light"), ("light", "dark")):
         page.emulate_media(color_scheme=scheme)
         arrive(page, home + "404.html")
         page.evaluate("localStorage.clear()")  # what was chosen before
         arrive(page, home)
-        assert page.evaluate(canvas) == [scheme]
+        assert page.evaluate(CANVAS) == [scheme]
         page.locator("[data-md-component=palette] label:not([hidden])").click()
-        page.wait_for_function(f"other => String({canvas}) === other", arg=other)
+        page.wait_for_function(f"other => String({CANVAS}) === other", arg=other)
         arrive(page, home)  # what was chosen is kept
-        assert page.evaluate(canvas) == [other]
+        assert page.evaluate(CANVAS) == [other]
+
+
+def test_where_nothing_may_be_stored_the_browser_knows_the_scheme_too(
+    browser: Browser, home: str
+) -> None:
+    context = browser.new_context(color_scheme="dark")
+    context.add_init_script(FORBIDDEN)
+    page = context.new_page()
+    arrive(page, home)
+    assert page.evaluate(CANVAS) == ["dark"]
+    context.close()
 
 
 @pytest.mark.parametrize(("width", "seen"), [(1440, False), (1000, True)])

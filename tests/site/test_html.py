@@ -87,7 +87,12 @@ def test_no_page_has_more_elements_than_a_phone_styles_at_once(built_site: Path)
     source = soup(built_site / "api/models/resnet/index.html").select(".mkdocstrings-source")
     assert source
     assert not [span for one in source for span in one.select("pre *")]
-    assert not soup(built_site / "chapters/resnet/index.html").select("pre span.p, pre span.n")
+    chapter = soup(built_site / "chapters/resnet/index.html")
+    assert not chapter.select("pre span.p, pre span.n")
+    assert not chapter.select("link[href$='_mkdocstrings.css']")
+    blocks = chapter.select("article .language-python.highlight")
+    assert blocks
+    assert not [block for block in blocks if not block.select_one(".md-code__nav > button")]
 
 
 def test_the_themes_files_do_not_style_a_page_again(built_site: Path) -> None:

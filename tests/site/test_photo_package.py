@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from lineage_lab.data import read_image
 from lineage_lab.figures.photo import evidence
 from lineage_lab.predict import Predictor
-from tests.site.browser import CHROMIUM, CODED, decoded
+from tests.site.browser import CHROMIUM, CODED, coded, decoded
 from tests.site.photo import FILES, files, give, ready, rows
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -33,16 +33,11 @@ def page(browser: Browser, home: str) -> Iterator[Page]:
         yield made
 
 
-def floats(images: torch.Tensor) -> str:
-    return base64.b64encode(images.contiguous().numpy().tobytes()).decode()
-
-
 RUN = """async ([module, images]) => {
   const { answer } = await import(module);
-  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const { scores, map } = await answer(new Float32Array(bytes(images).buffer));
+  const { coded, decoded } = CODED;
+  const { scores, map } = await answer(new Float32Array(decoded(images)));
   const maps = scores.reduce((all, _, label) => { all.push(...map(label)); return all; }, []);
-  const { coded } = CODED;
   return [coded(scores), coded(maps)];
 }""".replace("CODED", CODED)
 SQUARE = """async ([module, text, side]) => {
@@ -79,7 +74,7 @@ def test_scores_and_maps_are_torchs_on_the_same_pixels(
             expected = model(images)[0]
             features = model.last(model.stages(model.stem(images)))[0]
             expected_maps = torch.einsum("kc,chw->khw", model.head.weight, features)
-        told = page.evaluate(RUN, [home + NETWORK, floats(images)])
+        told = page.evaluate(RUN, [home + NETWORK, coded(images)])
         scores, maps = (torch.from_numpy(decoded(text).copy()) for text in told)
         assert (scores - expected).abs().max() < 1e-3, name
         assert (maps - expected_maps.flatten()).abs().max() < 1e-3, name

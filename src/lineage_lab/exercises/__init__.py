@@ -7,6 +7,7 @@ states the task and folds its solution away; ``tests/exercises`` proves each che
 right answers and five wrong ones.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,6 +27,17 @@ Checker = Callable[[Any], str]
 
 class Wrong(Exception):  # noqa: N818  (it is the word that a reader sees)
     """An answer is wrong; the message says what is wrong with it and where to look."""
+
+
+def number(answer: Any, what: str = "a number") -> Any:
+    """The answer if it is a number, but not ``nan`` and not true or false.
+
+    Raises:
+        Wrong: It is none; the message says `what` the exercise asks for.
+    """
+    if isinstance(answer, bool) or not isinstance(answer, int | float) or math.isnan(answer):
+        raise Wrong(f"The exercise asks for {what}; this is {answer!r}.")
+    return answer
 
 
 @dataclass(frozen=True, slots=True)

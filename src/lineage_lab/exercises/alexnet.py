@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lineage_lab.blocks import LocalResponseNorm
-from lineage_lab.exercises import Wrong
+from lineage_lab.exercises import Wrong, number
 
 __all__ = ["CHECKS"]
 
@@ -82,8 +82,7 @@ def normalisation(answer: Any) -> str:
 
 def crops(answer: Any) -> str:
     """How many different training pictures section 4.1's crops and mirror images give."""
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
-        raise Wrong(f"The exercise asks for a number; this is {answer!r}.")
+    number(answer)
     places = 256 - 224 + 1
     if answer in (places, places - 1, 2 * places, 2 * (places - 1)):
         raise Wrong("The crop can move in both directions.")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lineage_lab.anatomy import describe
-from lineage_lab.exercises import Wrong
+from lineage_lab.exercises import Wrong, number
 from lineage_lab.models.convnext_steps import ROAD, Step, SteppedNet
 
 __all__ = ["CHECKS"]
@@ -21,8 +21,7 @@ def field_of_fives(answer: Any) -> str:
     """What a unit at the end of ConvNeXt-T's first stage sees if the kernels are 5 × 5."""
     if isinstance(answer, tuple | list) and answer:
         answer = answer[0]
-    if not isinstance(answer, int | float) or isinstance(answer, bool):
-        raise Wrong(f"The exercise asks for a number of pixels; this is {answer!r}.")
+    number(answer, "a number of pixels")
     if answer == 76:
         raise Wrong("That is the paper's network, with its windows of 7×7.")
     if answer == 28:

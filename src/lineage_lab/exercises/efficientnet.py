@@ -4,7 +4,6 @@ Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.mode
 is asked about.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lineage_lab.anatomy import describe
-from lineage_lab.exercises import Wrong
+from lineage_lab.exercises import Wrong, number
 from lineage_lab.models.efficientnet import Form, MBConv, Scaling, Stage
 
 __all__ = ["CHECKS"]
@@ -138,8 +137,7 @@ def gates(answer: Any) -> str:
 
 def forgotten(answer: Any) -> str:
     """Steps after which a batch norm of momentum 0.01 has less than a hundredth of the past."""
-    if not isinstance(answer, int | float) or isinstance(answer, bool) or math.isnan(answer):
-        raise Wrong(f"The exercise asks for a number of steps; this is {answer!r}.")
+    number(answer, "a number of steps")
     if answer in (44, 43.7):
         raise Wrong("That is for a momentum of 0.1, PyTorch's own. Here it is 0.01.")
     if 458 <= answer < 459:

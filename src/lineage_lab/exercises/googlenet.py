@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab.exercises import Wrong
+from lineage_lab.exercises import Wrong, number
 from lineage_lab.models.googlenet import Width
 
 __all__ = ["CHECKS"]
@@ -99,8 +99,7 @@ def as_linear(answer: Any) -> str:
 
 def break_even(answer: Any) -> str:
     """The widest reduction that still makes the 5×5 branch of module 3a cheaper."""
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
-        raise Wrong(f"The exercise asks for a number of channels; this is {answer!r}.")
+    number(answer, "a number of channels")
     plain = 25 * 192 * 32
     if (192 + 25 * 32) * answer >= plain:
         raise Wrong(

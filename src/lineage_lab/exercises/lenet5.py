@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lineage_lab.exercises import Wrong
+from lineage_lab.exercises import Wrong, number
 from lineage_lab.models.lenet import rbf_loss
 
 __all__ = ["CHECKS"]
@@ -52,8 +52,7 @@ def wide_field(answer: Any) -> str:
     """What a unit of C3 sees if C1's kernels are 7 × 7."""
     if isinstance(answer, tuple | list):
         answer = answer[0]
-    if not isinstance(answer, int | float) or isinstance(answer, bool):
-        raise Wrong(f"The exercise asks for a number of pixels; this is {answer!r}.")
+    number(answer, "a number of pixels")
     if answer == 14:
         raise Wrong("A larger kernel in C1 makes every later field larger too.")
     if answer == 18:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lineage_lab.exercises import Wrong
+from lineage_lab.exercises import Wrong, number
 
 __all__ = ["CHECKS"]
 
@@ -95,8 +95,7 @@ def attention(answer: Any) -> str:
 
 def growth(answer: Any) -> str:
     """How attention's own products grow from 224 to 448 pixels."""
-    if not isinstance(answer, int | float) or isinstance(answer, bool):
-        raise Wrong(f"The exercise asks for a number; this is {answer!r}.")
+    number(answer)
     right = (785 / 197) ** 2
     if abs(answer - right) < 0.05:
         return f"(785 / 197)² = {right:.2f}: each token is compared with each, the class token too."
