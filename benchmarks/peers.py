@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ CROPS = transforms.Compose(
     [transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip(), *NORMAL]
 )
 CENTRE = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), *NORMAL])
+PACKAGES = {"fastai": ("fastai",), "trainer": ("transformers", "accelerate")}
 LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
@@ -361,7 +363,9 @@ def main() -> None:
     SYSTEMS[job.system](job)
     peak = job.more.pop("peak_memory", None) or peak_memory(job.device)[0]
     found = {"images": job.images, "seconds": job.seconds, "peak_memory": peak,
-             "accuracy": job.accuracy, "threads": torch.get_num_threads(), **job.more}  # fmt: skip
+             "accuracy": job.accuracy, "threads": torch.get_num_threads(),
+             "versions": {name: version(name) for name in PACKAGES.get(job.system, ())},
+             **job.more}  # fmt: skip
     print(json.dumps(found), file=report, flush=True)
 
 
