@@ -154,6 +154,29 @@ def test_a_wrong_export_never_gets_its_name(way: Way, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.onnx"]
 
 
+class TwoPixels(nn.Module):
+    """Its scores are two pixels; as an export it rounds a little otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.flatten(1)[:, :2] * self.scale
+        return y if torch.compiler.is_exporting() else y + 2e-6
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_with_nearly_equal_scores_does_not_make_rounding_a_fault(
+    way: Way, tmp_path: Path
+) -> None:
+    how = Preprocessing(size=32, mean=(0.5,), std=(0.5,), channels=1)
+    made = Predictor(model=TwoPixels(), name="x", classes=("a", "b"), preprocessing=how)
+    images = torch.zeros(3, 1, 32, 32, dtype=torch.uint8)
+    images[:, 0, 0, :2] = torch.tensor([[128, 129], [0, 255], [255, 0]])
+    assert way(made, tmp_path / "x", images=images).difference < 1e-5
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_without_images_noise_is_taken_and_said(way: Way, tmp_path: Path) -> None:
     assert way(predictor("lenet5_modern"), tmp_path / "x").checked_on == "noise"

@@ -1,8 +1,8 @@
 """Receptive fields of networks drawn by lot, and of those that others have worked out.
 
 Oracles: autograd, which tells the pixels that one unit depends on, and the table of Araujo, Norris
-and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, as their library
-prints it: receptive_field/RECEPTIVE_FIELD_TABLE.md of google-research/receptive_field at f12ae8e.
+and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, as their
+library prints it: receptive_field/RECEPTIVE_FIELD_TABLE.md of google-research/receptive_field.
 """
 
 import random

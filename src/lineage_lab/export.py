@@ -36,7 +36,7 @@ class Export:
         path: The file.
         size: In bytes.
         difference: The largest difference to the network's own scores, as a share of the
-            spread of its scores (largest less smallest), over all batches.
+            spread of its scores (largest less smallest, over all the images).
         checked_on: What the two were compared on, in words.
     """
 
@@ -173,6 +173,11 @@ def _checked(
     checked_on: str,
 ) -> Export:
     """Compares, then writes."""
+    with torch.no_grad():
+        scores = model(images)
+    # Not the largest score: LeNet-5's are all near -84, and what differs is small. And of all
+    # images: of one that the network is unsure of, two scores can be almost the same.
+    scale = float(scores.max() - scores.min()) or 1.0
     largest = 0.0
     for size in BATCHES:
         with torch.no_grad():
@@ -184,8 +189,6 @@ def _checked(
                     f"{path} was not written: the exported network fails on a batch of {size}: "
                     f"{error}"
                 ) from error
-        # Not of the largest score: LeNet-5's are all near -84, and what differs is small.
-        scale = float(wanted.max() - wanted.min()) or 1.0
         if found.shape != wanted.shape:
             raise ValueError(
                 f"{path} was not written: the exported network gives {list(found.shape)}, not "
