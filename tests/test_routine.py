@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from lineage_lab import finetune
+from lineage_lab import device, finetune
 from lineage_lab import finetuning as routine
 from lineage_lab.device import LAPS, Form, trial
 from lineage_lab.finetuning import Interrupted
@@ -135,6 +135,7 @@ def test_a_run_of_another_recipe_or_other_images_is_not_gone_on_with(tmp_path, d
 
 def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(device, "_has_bf16", lambda: True)
     import time
 
     slowness = {"bf16": 0.03, "fp32": 0.01}
@@ -159,6 +160,13 @@ def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> 
     (tmp_path / "trials.json").write_text('{"broken')
     assert str(choose()) == "fp32, channels_last"
     assert len(ran) == 3 * LAPS
+    assert str(choose(precision="bf16", memory_format="contiguous")) == "bf16, contiguous"
+
+    # Where the processor has no kernels for it, it is not even tried: that alone takes minutes.
+    monkeypatch.setattr(device, "_has_bf16", lambda: False)
+    assert str(choose()) == "fp32, channels_last"
+    assert {form.precision for form in ran} == {"fp32"}
+    assert len(ran) == 2 * LAPS
     assert str(choose(precision="bf16", memory_format="contiguous")) == "bf16, contiguous"
 
 

@@ -210,6 +210,8 @@ def trial(
         The form, after a warm-up in it.
     """
     found = _CANDIDATES[device.type]
+    if device.type == "cpu" and not _has_bf16():
+        found = tuple((p, m) for p, m in found if p != "bf16")
     if precision != "auto":
         layout = "contiguous" if device.type == "mps" else "channels_last"
         found = ((precision, layout),)
@@ -221,6 +223,15 @@ def trial(
     for _ in range(LAPS):
         step(forms[0])
     return forms[0]
+
+
+def _has_bf16() -> bool:
+    """Whether torch's kernels of this processor take bf16.
+
+    Without them (AVX2 and older) a convolution in bf16 is some 15 times as slow as in fp32: one
+    step of ResNet-50, tried in vain, would take minutes.
+    """
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _fastest(
