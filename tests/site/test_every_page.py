@@ -125,7 +125,8 @@ def test_the_search_and_the_menu_are_for_everyone_while_open(
         page.keyboard.press("/")
         page.keyboard.type("inception")
         page.locator(".md-search-result__link").first.wait_for()
-        page.wait_for_timeout(150)  # the results' tags are landmarks until then
+        # The results' tags are landmarks until the page is idle.
+        page.wait_for_function("() => !document.querySelector('.md-search-result nav:not([role])')")
         assert page.evaluate("site.axe()") == []
         page.keyboard.press("Escape")
         if width < 1220:
