@@ -43,6 +43,7 @@ PEERS = ("fastai", "tutorial", "trainer")
 TARGETS = {"default": 2.5, "tuned": 1.0, "synthetic": 0.95}
 T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306,
         9: 2.262}  # fmt: skip
+HARDWARE = ("processor", "cores", "bf16_instructions", "gpu", "torch")
 # The long recipe, for `paper`.
 LONG = {"lr": 1e-3, "head_lr": 5e-3, "label_smoothing": 0.0, "ema": 0.0}
 
@@ -56,6 +57,12 @@ class Record:
             found = json.loads(path.read_text())
             if found["settings"] != settings:
                 raise SystemExit(f"{path} is of other settings: {found['settings']}")
+            then, now = found["provenance"], provenance()
+            other = [f"{key} {then[key]}, here {now[key]}" for key in HARDWARE
+                     if then[key] != now[key]]  # fmt: skip
+            if other:
+                raise SystemExit(f"{path} is of another machine ({'; '.join(other)}): times of two "
+                                 "machines can't stand in one table; take another")  # fmt: skip
             self.runs = found["runs"]
 
     def keep(self, name: str, run: dict[str, Any]) -> None:
