@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from lineage_lab import create_model, finetune
 from lineage_lab.batches import Prepare
 from lineage_lab.data import ImageSet, load, split
-from lineage_lab.device import LAPS
+from lineage_lab.device import WARMUP
 from lineage_lab.optim import factor, optimizer, parts
 from lineage_lab.recipe import Recipe, recipe_for
 
@@ -83,7 +83,7 @@ def test_every_image_is_used_once_an_epoch_and_no_batch_is_a_single_image() -> N
         lambda module, inputs: seen.append(inputs[0][:, 0, 0, 0]) if module.training else None
     )
     finetune(model, data, data, DIGITS, mean=(0.0,), std=(1 / 255,))
-    seen = seen[LAPS:]  # what came before is the warm-up, on a copy
+    seen = seen[WARMUP:]  # what came before is the warm-up, on a copy
     assert [len(batch) for batch in seen] == [17, 16]
     assert torch.cat(seen).round().long().sort().values.tolist() == list(range(33))
 
@@ -151,7 +151,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(digits) -> None:
         nonlocal calls
         calls += 1
         # the first calls belong to the warm-up, on a copy that has this hook too
-        return output * float("nan") if calls == LAPS + 3 else None
+        return output * float("nan") if calls == WARMUP + 3 else None
 
     model.register_forward_hook(poison)
     kept: list[torch.Tensor] = []

@@ -13,7 +13,7 @@ from torch import nn
 
 from lineage_lab import device, finetune
 from lineage_lab import finetuning as routine
-from lineage_lab.device import LAPS, Form, trial
+from lineage_lab.device import LAPS, WARMUP, Form, trial
 from lineage_lab.finetuning import Interrupted
 from lineage_lab.recipe import Recipe
 from tests.small import GREY, PLAIN, lenet, run, same, small, weights
@@ -36,7 +36,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_nor_does_what_follows
         def backward(ctx, grad):
             nonlocal calls
             calls += 1
-            return grad * float("nan") if calls > LAPS + 4 else grad
+            return grad * float("nan") if calls > WARMUP + 4 else grad
 
     model.pool.register_forward_hook(lambda module, inputs, output: Poison.apply(output))
     kept: list[list[torch.Tensor]] = []
@@ -58,7 +58,7 @@ def test_the_device_masks_by_itself_what_the_host_sees_later(digits, monkeypatch
         def look(module: nn.Module, inputs, output):
             nonlocal calls
             calls += 1
-            if calls != LAPS + 4:
+            if calls != WARMUP + 4:
                 return None
             kept.append([p.detach().clone() for p in model.parameters()])
             return output * float("inf") if poisoned else None
@@ -156,7 +156,7 @@ def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> 
     assert len(ran) == 3 * LAPS
     assert dict(form.images_per_second)["fp32, channels_last"] < 4 / 0.01
     assert choose() == form
-    assert len(ran) == LAPS  # a warm-up, no trial
+    assert len(ran) == WARMUP  # a warm-up, no trial
     (tmp_path / "trials.json").write_text('{"broken')
     assert str(choose()) == "fp32, channels_last"
     assert len(ran) == 3 * LAPS

@@ -25,7 +25,8 @@ from lineage_lab.files import write_whole
 __all__ = ["Form", "autocast", "device_name", "finish", "matmul_precision", "memory_reused",
            "peak_memory", "pick_device", "trial"]  # fmt: skip
 
-LAPS = 2
+LAPS = 2  # of a trial, the better one counts
+WARMUP = 1  # where nothing has to be chosen
 EARNS_BACK = 600.0  # compiling is tried for runs that take longer, in seconds
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _LAYOUTS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -143,10 +144,13 @@ def finish(device: torch.device) -> None:
 
 
 def forget_peak_memory(device: torch.device) -> None:
-    """From here on `peak_memory` tells the peak since now."""
+    """From here on `peak_memory` tells the peak since now, without what was freed before."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
+        libc: Any = ctypes.CDLL(None)
+        if hasattr(libc, "malloc_trim"):
+            libc.malloc_trim(0)
         # 5 sets the process's peak resident memory back to what it has now (man 5 proc).
         try:
             Path("/proc/self/clear_refs").write_text("5")
@@ -220,7 +224,7 @@ def trial(
     forms = [Form(precision=p, memory_format=m, compiled=compiling == "on") for p, m in found]
     if len(forms) > 1 or (memory_format == "auto" and device.type != "mps"):
         return _fastest(model, images, step, forms, memory_format, compiling, steps, device)
-    for _ in range(LAPS):
+    for _ in range(WARMUP):
         step(forms[0])
     return forms[0]
 
@@ -251,7 +255,7 @@ def _fastest(
                 torch.version.cuda)  # fmt: skip
     key = hashlib.sha256(repr(question).encode()).hexdigest()[:24]
     if form := _remembered(kept, key):
-        for _ in range(LAPS):
+        for _ in range(WARMUP):
             step(form)
         return form
     seconds: dict[Form, float] = {}

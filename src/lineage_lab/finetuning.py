@@ -72,7 +72,8 @@ class History:
             nor validation, nor the writing of checkpoints.
         warmup_seconds: The trial before the first step.
         images_trained: Images that went through training steps, each pass counted.
-        peak_memory: Bytes, or ``None`` where the system doesn't tell.
+        peak_memory: Bytes, or ``None`` where the system doesn't tell; since the warm-up, which
+            holds the weights once more.
         memory_kind: What `peak_memory` is of.
         energy_joules: Of the GPU, training and validation; ``None`` where it doesn't tell.
         device: Where it ran.
@@ -168,10 +169,10 @@ def finetune(
         check_images(group, train, val)
         model.to(device)
         prepare = Prepare(mean, std, device)
-        devices.forget_peak_memory(device)
         start = time.perf_counter()
         form = choose_form(model, path, train, recipe, prepare, group)
         warmup_seconds = time.perf_counter() - start
+        devices.forget_peak_memory(device)
         run = Run(model, path, recipe, form, prepare, group, train, name=name, folder=folder)
         if resume and folder is not None:
             run.restore()
