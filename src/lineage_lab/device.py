@@ -235,7 +235,9 @@ def _has_bf16() -> bool:
     Without them (AVX2 and older) a convolution in bf16 is some 15 times as slow as in fp32: one
     step of ResNet-50, tried in vain, would take minutes.
     """
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    # A torch that was built without oneDNN, as for a Mac, has no such operator.
+    known = hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
+    return known and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _fastest(
