@@ -62,7 +62,7 @@ class Record:
                      if then[key] != now[key]]  # fmt: skip
             if other:
                 raise SystemExit(f"{path} is of another machine ({'; '.join(other)}): times of two "
-                                 "machines can't stand in one table; take another")  # fmt: skip
+                                 "machines don't go in one table. Give another --json")  # fmt: skip
             self.runs = found["runs"]
 
     def keep(self, name: str, run: dict[str, Any]) -> None:

@@ -121,7 +121,7 @@ def memory_reused(device: torch.device) -> Iterator[None]:
     system fills it with zeros, page by page: a tenth of a ResNet-50's training time. Systems
     without glibc are left as they are.
     """
-    libc: Any = ctypes.CDLL(None) if device.type == "cpu" and sys.platform == "linux" else None
+    libc: Any = _libc() if device.type == "cpu" else None
     if not (hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim")):
         yield
         return
@@ -133,6 +133,11 @@ def memory_reused(device: torch.device) -> Iterator[None]:
         libc.mallopt(_MMAP_THRESHOLD, 2**25)  # what glibc goes up to by itself
         libc.mallopt(_TRIM_THRESHOLD, 2**26)
         libc.malloc_trim(0)
+
+
+def _libc() -> Any:
+    """The C library on Linux; not every one has glibc's functions."""
+    return ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def finish(device: torch.device) -> None:
@@ -148,7 +153,7 @@ def forget_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
-        libc: Any = ctypes.CDLL(None)
+        libc = _libc()
         if hasattr(libc, "malloc_trim"):
             libc.malloc_trim(0)
         # 5 sets the process's peak resident memory back to what it has now (man 5 proc).

@@ -174,14 +174,14 @@ def _checked(
 ) -> Export:
     """Compares, then writes."""
     with torch.no_grad():
-        scores = model(images)
+        scores = {size: model(images[:size]) for size in BATCHES}
     # Not the largest score: LeNet-5's are all near -84, and what differs is small. And of all
     # images: of one that the network is unsure of, two scores can be almost the same.
-    scale = float(scores.max() - scores.min()) or 1.0
+    every = torch.cat(tuple(scores.values()))
+    scale = float(every.max() - every.min()) or 1.0
     largest = 0.0
-    for size in BATCHES:
+    for size, wanted in scores.items():
         with torch.no_grad():
-            wanted = model(images[:size])
             try:
                 found = run(images[:size])
             except Exception as error:

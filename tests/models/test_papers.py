@@ -267,7 +267,7 @@ PATHS = {
 }  # fmt: skip
 
 
-# The deepest one takes a minute, as many as all the others together.
+# The deepest one takes a minute.
 @pytest.mark.parametrize("name", some(PATHS, [n for n in PATHS if n != "resnet1202_cifar"]))
 def test_receptive_field_is_that_of_the_papers_columns(name: str) -> None:
     size, stride = 1, 1

@@ -10,7 +10,6 @@ import doctest
 import importlib
 import os
 import pathlib
-import time
 import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -65,7 +64,6 @@ def run_docstring(example: Example) -> str | None:
     path = pathlib.Path(example.path)
     name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     module = run.new_module()
-    start = time.perf_counter()
     with run.settings_kept():
         module.__dict__.update(vars(importlib.import_module(name)), __name__="__main__")
         run.reseed()
@@ -73,9 +71,7 @@ def run_docstring(example: Example) -> str | None:
         _, wrong = run.run_session(example.parsed, module, label, example.line - 1)
     wants = [e.want for e in doctest.DocTestParser().get_examples(example.parsed) if e.want]
     numbers = sum(count_numbers(want) for want in wants)
-    example.document.namespace["result"] = Result(
-        wrong=wrong, asserted=1, numbers=numbers, seconds=time.perf_counter() - start
-    )
+    example.document.namespace["result"] = Result(wrong=wrong, asserted=1, numbers=numbers)
     return wrong
 
 
