@@ -11,6 +11,15 @@ import json
 import pathlib
 from typing import Any
 
+# The columns' widths are those of the style, so that no row that arrives late moves another.
+HEAD = (
+    "",
+    '<div class="ll-fixed ll-runs" markdown>',
+    "",
+    "| page | fences | run | outputs | numbers | seconds | on |",
+    "|---|--:|--:|--:|--:|--:|---|",
+)
+END = ("", "</div>", "")
 LINE, TABLE = "<!-- verified:line -->", "<!-- verified:table -->"
 
 
@@ -41,31 +50,32 @@ def line(entry: dict[str, Any] | None) -> str:
 
 def title(name: str, docs: pathlib.Path) -> str:
     """A page's name, with a link where it is a page of the site."""
-    return f"[{name}]({name.removeprefix('docs/')})" if name.startswith("docs/") else name
+    path = name.removeprefix("docs/")
+    return name if path == name else f"[{path}]({path})"
 
 
 def table(pages: dict[str, Any], docs: pathlib.Path) -> str:
     """The table of all pages, then the skips with their reasons."""
     if not pages:
         return "Nothing yet: no test run was recorded."
-    rows = [
-        "| page | fences | run | outputs | numbers | seconds | with | on |",
-        "|---|--:|--:|--:|--:|--:|---|---|",
-    ]
+    tables: dict[str, list[str]] = {}
     skips = []
     for name, entry in pages.items():
-        versions = f"torch {entry['torch']}, Python {entry['python']}, {entry['platform']}"
         if "cells" in entry:
             counts = [entry["cells"], entry["cells"], "–", "–", "–"]
         else:
             counts = [entry[key] for key in ("fences", "run", "outputs", "numbers", "seconds")]
             skips += [f"- {name}, line {skip['line']}: {skip['reason']}" for skip in entry["skips"]]
-        cells = [title(name, docs), *map(str, counts), versions, entry["date"]]
-        rows.append(f"| {' | '.join(cells)} |")
-    told = "\n".join(skips) if skips else "No fence of the site is skipped."
-    return "\n".join(
-        [*rows, "", told, "", "The same data as a file: [verified.json](verified.json)."]
-    )
+        cells = [title(name, docs), *map(str, counts), entry["date"]]
+        versions = f"torch {entry['torch']}, Python {entry['python']}, {entry['platform']}"
+        tables.setdefault(versions, []).append(f"| {' | '.join(cells)} |")
+    told = [
+        part
+        for versions, rows in tables.items()
+        for part in (f"With {versions}:", *HEAD, *rows, *END)
+    ]
+    told += skips or ["No fence of the site is skipped."]
+    return "\n".join([*told, "", "The same data as a file: [verified.json](verified.json)."])
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:

@@ -6,6 +6,7 @@ import gzip
 import http.server
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,8 +41,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         ".ipynb": "application/x-ipynb+json",
     }
 
-    def __init__(self, *given: Any, changed: Mapping[str, str], **options: Any) -> None:
-        self.changed = changed
+    def __init__(self, *given: Any, changed: Mapping[str, str], parts: int, **options: Any) -> None:
+        self.changed, self.parts = changed, parts
         super().__init__(*given, **options)
 
     def do_GET(self) -> None:
@@ -55,6 +56,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         path = Path(self.translate_path(self.path))
         if path.is_dir() and self.path.split("?")[0].endswith("/"):
             path /= "index.html"
+        if self.parts > 1 and path.suffix == ".html":
+            self._slowly(path.read_bytes())
+            return
         gzipped = "gzip" in self.headers.get("Accept-Encoding", "")
         if not (gzipped and path.suffix in TEXTS and path.is_file()):
             super().do_GET()
@@ -66,6 +70,16 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _slowly(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        size = -(-len(body) // self.parts)
+        for start in range(0, len(body), size):
+            self.wfile.write(body[start : start + size])
+            time.sleep(0.015)
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "max-age=600")
@@ -79,9 +93,12 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(site: Path, changed: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Serves a folder, some of its pages changed; gives the address of its home page."""
-    handler = functools.partial(_Handler, directory=str(site), changed=changed or {})
+def served(site: Path, changed: Mapping[str, str] | None = None, parts: int = 1) -> Iterator[str]:
+    """Serves a folder, some of its pages changed; gives the address of its home page.
+
+    In many parts, a page arrives as over a slow line: what came first is painted before the rest.
+    """
+    handler = functools.partial(_Handler, directory=str(site), changed=changed or {}, parts=parts)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

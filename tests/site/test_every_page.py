@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.docs.harness import plugin
-from tests.site.browser import CHROMIUM
+from tests.site.browser import CHROMIUM, served
 from tests.site.screenshot import PAGES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -104,6 +104,19 @@ def test_every_page(browser: Browser, home: str, built_site: Path) -> None:
             bad += [*said, *page.evaluate("window.refused")]
     told = [f"{path or 'home'}: {each}" for path, bad in wrong.items() for each in bad]
     assert not told, "\n".join(told)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_row_that_arrives_late_moves_nothing(
+    browser: Browser, built_site: Path, width: int
+) -> None:
+    with served(built_site, parts=60) as home:
+        for path in ("api/", "references/", "verified/"):
+            with opened(browser, home + path, viewport={"width": width, "height": 900}) as (
+                page,
+                _,
+            ):
+                assert moved(page) == [], path
 
 
 def test_the_look_at_contrast_sees_a_pale_text(browser: Browser, home: str) -> None:
