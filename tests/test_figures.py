@@ -1,6 +1,7 @@
 """The figures: drawn from the networks, readable by all, and drawn once only."""
 
 import importlib.util
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort
 
-from lineage_lab.figures import build
+from lineage_lab.figures import TOPICS, build
 from lineage_lab.figures.style import Drawing
 from lineage_lab.weights import WeightsUnavailable
 
@@ -49,6 +50,30 @@ def test_what_is_up_to_date_is_not_drawn_again(drawn: Path) -> None:
         drawn / "home" / ".key",
         drawn / "home" / "lineage.svg",
     }
+
+
+def test_topics_are_drawn_side_by_side_as_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = {name: TOPICS[name] for name in ("home", "names", "reading")}
+    monkeypatch.setattr("lineage_lab.figures.TOPICS", topics)
+    beside = build(tmp_path / "beside")
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    alone = build(tmp_path / "alone")
+    assert {p.parent.name for p in beside} == set(topics)
+    for one, other in zip(beside, alone, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_what_is_missing_where_a_topic_is_drawn_is_said_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineage_lab.figures.TOPICS", {"no_such": (), "home": TOPICS["home"]})
+    with pytest.raises(ModuleNotFoundError, match="no_such"):
+        build(tmp_path)
+    error = WeightsUnavailable("no file", url="https://example.org", path=tmp_path)
+    told = pickle.loads(pickle.dumps(error))
+    assert (str(told), told.url, told.path) == ("no file", error.url, error.path)
 
 
 def test_every_picture_has_words_that_replace_it(drawn: Path) -> None:

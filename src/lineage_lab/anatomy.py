@@ -24,7 +24,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lineage_lab.probe import Field, Layer, Probe
+from lineage_lab.probe import Field, Layer, Probe, QuickNorm
 
 __all__ = ["Anatomy", "Field", "Layer", "describe"]
 
@@ -255,7 +255,8 @@ def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -
                 storages[storage._cdata] = storage.nbytes()
             return tensor
 
-        with saved_tensors_hooks(pack, lambda tensor: tensor), torch.enable_grad():
+        kept_by_autograd = saved_tensors_hooks(pack, lambda tensor: tensor)
+        with kept_by_autograd, torch.enable_grad(), QuickNorm():  # type: ignore[no-untyped-call]
             graph = functional_call(
                 model, trained, (image.expand(batch, *image.shape[1:]).clone(),)
             )

@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +43,10 @@ class WeightsUnavailable(RuntimeError):  # noqa: N818  (says what is so)
         super().__init__(message)
         self.url = url
         self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it crosses from one process to another whole."""
+        return partial(type(self), url=self.url, path=self.path), self.args
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
