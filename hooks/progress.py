@@ -147,7 +147,8 @@ def on_env(env: Any, config: Any, files: Any, **_: Any) -> None:
         "most": f"{most(told):,}",
     }
     for file in files.documentation_pages():
-        if file.page is not None and address(file.page) == "progress":
+        # A build of the edited pages only has no content of the others.
+        if file.page is not None and address(file.page) == "progress" and file.page.content:
             for name, html in written.items():
                 file.page.content = file.page.content.replace(f"<!-- progress:{name} -->", html)
 

@@ -1,5 +1,7 @@
 """What `make serve` builds again after an edit: the pages that show what changed, no other."""
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -31,13 +33,13 @@ PAGES = {
 }
 
 
-def build(project: Path) -> set[str]:
+def build(project: Path, site: Path | None = None) -> set[str]:
     """Builds as `mkdocs serve --dirty` does; the pages that were rendered."""
-    site = project / "site"
+    site = site or project / "site"
     before = {path: path.read_bytes() for path in site.glob("**/index.html")}
     started = time.time()
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--dirty"],
+        [sys.executable, "-m", "mkdocs", "build", "--dirty", "--site-dir", str(site)],
         cwd=project, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -84,3 +86,13 @@ def test_a_link_to_the_api_keeps_its_target(project: Path) -> None:
 def test_a_change_of_the_configuration_builds_everything(project: Path) -> None:
     (project / "mkdocs.yml").write_text(CONFIG.replace("Small", "Smaller"))
     assert build(project) == {"site", "shows", "alone", "api"}
+
+
+def test_this_site_builds_an_edited_page_alone_with_all_its_hooks(
+    built_site: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(built_site, site)
+    shutil.copy(site / "objects.inv", site / "all.inv")  # what the first build of `serve` keeps
+    os.utime(site / "chapters/vgg/index.html", (0, 0))  # as if the chapter were newer
+    assert build(ROOT, site) == {"vgg"}
