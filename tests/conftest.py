@@ -28,17 +28,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.name, 3 if item.path in need else 1))
 
 
+def _of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture(scope="session")
-def built_site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+def figures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder of the figures, all drawn and up to date: one worker draws, the others wait."""
+    from lineage_lab.figures import build
+
+    folder = ROOT / "docs" / "generated"
+    with filelock.FileLock(_of_all_workers(tmp_path_factory) / "figures.lock"):
+        build(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory: pytest.TempPathFactory, figures: pathlib.Path) -> pathlib.Path:
     """The folder of the strictly built site, labs executed. Built once a run.
 
     LINEAGE_LAB_SITE names one that is built already, for work on a page's script.
     """
     if ready := os.environ.get("LINEAGE_LAB_SITE"):
         return pathlib.Path(ready)
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # of all workers of this run
+    folder = _of_all_workers(tmp_path_factory)
     site, log = folder / "site", folder / "site.log"
     with filelock.FileLock(folder / "site.lock"):
         if not log.exists():

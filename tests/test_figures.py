@@ -15,17 +15,14 @@ from lineage_lab.figures import TOPICS, build
 from lineage_lab.figures.style import Drawing
 from lineage_lab.weights import WeightsUnavailable
 
-GENERATED = Path(__file__).parents[1] / "docs" / "generated"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All figures: those of the site's build, where they are not stale, and the others drawn."""
+def drawn(tmp_path_factory: pytest.TempPathFactory, figures: Path) -> Path:
+    """A copy of all figures of the site's build."""
     out = tmp_path_factory.mktemp("figures")
-    if GENERATED.is_dir():
-        shutil.copytree(GENERATED, out, dirs_exist_ok=True)
-    build(out)
+    shutil.copytree(figures, out, dirs_exist_ok=True)
     return out
 
 

@@ -111,7 +111,9 @@ def test_wheel_alone(copy: Path, tmp_path: Path) -> None:
     assert lines[3] == "60000"
 
 
-def test_plain_forms(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_forms(
+    copy: Path, figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The README's commands for an environment of one's own, run as they stand there."""
     me = "tests/test_packaging.py::test_plain_forms"
     (fence,) = covered_fences(ROOT / "README.md", me)
@@ -128,9 +130,8 @@ def test_plain_forms(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 cwd=tmp_path)  # fmt: skip
     assert where.startswith(str(copy))
 
-    # What is drawn already is not drawn again, and the labs are executed by the gate's own build.
-    if (ROOT / "docs" / "generated").is_dir():
-        shutil.copytree(ROOT / "docs" / "generated", copy / "docs" / "generated")
+    # The figures are not drawn again, and the labs are executed by the gate's own build.
+    shutil.copytree(figures, copy / "docs" / "generated")
     monkeypatch.setenv("LAB_EXECUTE", "false")
     run(programs / "python", "-m", "mkdocs", "build", "--strict", "-d", tmp_path / "site", cwd=copy)
     assert (tmp_path / "site" / "chapters" / "lenet5" / "index.html").is_file()

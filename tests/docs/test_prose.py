@@ -70,10 +70,8 @@ def unheld(page: pathlib.Path, text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def drawn() -> None:
-    from lineage_lab.figures import build
-
-    build(ROOT / "docs" / "generated")
+def drawn(figures: pathlib.Path) -> None:
+    """The tables that the pages include are there."""
 
 
 @pytest.mark.parametrize("page", CHAPTERS, ids=lambda p: p.stem)

@@ -1,0 +1,48 @@
+"""What a benchmark keeps: finished runs, of one machine."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FILE = Path(__file__).parents[1] / "benchmarks" / "finetune.py"
+
+
+@pytest.fixture(scope="module")
+def finetune() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmark", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_finished_is_kept_at_once_and_gone_on_with(
+    finetune: ModuleType, tmp_path: Path
+) -> None:
+    path = tmp_path / "runs.json"
+    finetune.Record(path, {"images": 4}).keep("one", {"seconds": 1.0})
+    again = finetune.Record(path, {"images": 4})
+    assert again.runs == {"one": {"seconds": 1.0}}
+    assert finetune.run("no-such-python", "one", again) == {"seconds": 1.0}  # not run again
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda kept: kept["settings"].update(images=8), "other settings"),
+        (lambda kept: kept["provenance"].update(processor="another"), "another"),
+    ],
+)
+def test_a_file_of_other_settings_or_of_another_machine_is_refused_and_left(
+    finetune: ModuleType, tmp_path: Path, change: object, words: str
+) -> None:
+    path = tmp_path / "runs.json"
+    finetune.Record(path, {"images": 4}).keep("one", {"seconds": 1.0})
+    kept = json.loads(path.read_text())
+    change(kept)
+    path.write_text(json.dumps(kept))
+    with pytest.raises(SystemExit, match=words):
+        finetune.Record(path, {"images": 4})
+    assert json.loads(path.read_text()) == kept
