@@ -182,14 +182,24 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What an operator gives.
 
-    Of batch norm on the meta device only the shapes: PyTorch works through its arithmetic in
-    Python there, eight times as long as all the rest of a ResNet's forward pass.
+    Of batch norm and layer norm on the meta device only the shapes: PyTorch works through their
+    arithmetic in Python there, eight times as long as all the rest of a ResNet's forward pass.
+    Beside the output stand the mean and the deviation that the backward pass wants.
     """
-    if func is not aten.native_batch_norm.default or not args[0].is_meta:
+    if func is aten.native_batch_norm.default and args[0].is_meta:
+        image: Tensor = args[0]
+        kept = (image.shape[1] if args[5] else 0,)  # nothing but in training
+    elif func is aten.native_layer_norm.default and args[0].is_meta:
+        image, over = args[0], len(args[1])
+        kept = (*image.shape[:-over], *(1,) * over)
+    else:
         return func(*args, **kwargs)
-    image: Tensor = args[0]
-    channels = image.shape[1] if args[5] else 0  # what is kept for the backward pass in training
-    return torch.empty_like(image), image.new_empty(channels), image.new_empty(channels)
+    exact = torch.promote_types(image.dtype, torch.float32)  # sums are not left in half precision
+    return (
+        torch.empty_like(image),
+        image.new_empty(kept, dtype=exact),
+        image.new_empty(kept, dtype=exact),
+    )
 
 
 class QuickNorm(TorchDispatchMode):  # type: ignore[no-untyped-call]

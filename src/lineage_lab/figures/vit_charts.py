@@ -34,7 +34,7 @@ def described(name: str, side: int = SIDE) -> Anatomy:
     """A network's anatomy, without memory for its weights; ``vit`` is ViT-B/16 at any side."""
     with torch.device("meta"):
         model = ViT(resolution=side) if name == "vit" else create_model(name)
-        return describe(model, (3, side, side))
+    return describe(model, (3, side, side))
 
 
 def _growth(anatomy: Anatomy) -> list[int]:

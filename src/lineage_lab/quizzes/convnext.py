@@ -21,14 +21,16 @@ __all__ = ["questions"]
 def step(key: str) -> Anatomy:
     """A network of the road at 224 pixels; the figures use it too."""
     with torch.device("meta"):
-        return describe(SteppedNet(step=ROAD[key]))
+        model = SteppedNet(step=ROAD[key])
+    return describe(model)
 
 
 @cache
 def tiny() -> Anatomy:
     """ConvNeXt-T at 224 pixels; the figures use it too."""
     with torch.device("meta"):
-        return describe(ConvNeXt(config=VARIANTS["convnext_tiny"]))
+        model = ConvNeXt(config=VARIANTS["convnext_tiny"])
+    return describe(model)
 
 
 def questions() -> tuple[Question, ...]:

@@ -16,8 +16,8 @@ __all__ = ["questions"]
 def questions() -> tuple[Question, ...]:
     """Five questions; the counts are the network's own."""
     with torch.device("meta"):
-        vit = describe(ViT())
-        resnet = describe(create_model("resnet50"))
+        models = ViT(), create_model("resnet50")
+    vit, resnet = map(describe, models)
     patchify = vit.layers[0]
     dim, patch, depth = BASE_16.dim, BASE_16.patch, BASE_16.layers
     pixels = 3 * patch * patch
