@@ -147,6 +147,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
 def build(out: Path, *, force: bool = False) -> list[Path]:
     """Draw every figure and table that is missing or stale.
 
+    It starts processes: a script calls it under ``if __name__ == "__main__"``.
+
     Args:
         out: Folder to write to; it is made if it is missing.
         force: Draw all of them again.

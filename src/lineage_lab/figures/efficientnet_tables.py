@@ -13,6 +13,7 @@ from lineage_lab.anatomy import Anatomy
 from lineage_lab.figures.kept import recorded
 from lineage_lab.models.efficientnet import STAGES, VARIANTS, EfficientNet, MBConv, Scaling
 from lineage_lab.printed import PRINTED
+from lineage_lab.probe import QuickNorm
 from lineage_lab.quizzes.efficientnet import anatomy as anatomy_of
 
 __all__ = ["counted", "tables"]
@@ -41,7 +42,7 @@ def counted(scaling: Scaling) -> tuple[int, int, list[tuple[int, int]]]:
     for module in model.modules():
         if isinstance(module, MBConv):
             module.register_forward_hook(lambda _, __, y: blocks.append((y.shape[1], y.shape[3])))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, QuickNorm():  # type: ignore[no-untyped-call]
         model(image)
     weights = sum(parameter.numel() for parameter in model.parameters())
     return weights, counter.get_total_flops() // 2, blocks
