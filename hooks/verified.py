@@ -48,13 +48,13 @@ def line(entry: dict[str, Any] | None) -> str:
     return f'<p class="{kind}">{html.escape(text)}</p>'
 
 
-def title(name: str, docs: pathlib.Path) -> str:
+def title(name: str) -> str:
     """A page's name, with a link where it is a page of the site."""
     path = name.removeprefix("docs/")
     return name if path == name else f"[{path}]({path})"
 
 
-def table(pages: dict[str, Any], docs: pathlib.Path) -> str:
+def table(pages: dict[str, Any]) -> str:
     """The table of all pages, then the skips with their reasons."""
     if not pages:
         return "Nothing yet: no test run was recorded."
@@ -66,7 +66,7 @@ def table(pages: dict[str, Any], docs: pathlib.Path) -> str:
         else:
             counts = [entry[key] for key in ("fences", "run", "outputs", "numbers", "seconds")]
             skips += [f"- {name}, line {skip['line']}: {skip['reason']}" for skip in entry["skips"]]
-        cells = [title(name, docs), *map(str, counts), entry["date"]]
+        cells = [title(name), *map(str, counts), entry["date"]]
         versions = f"torch {entry['torch']}, Python {entry['python']}, {entry['platform']}"
         tables.setdefault(versions, []).append(f"| {' | '.join(cells)} |")
     told = [
@@ -85,4 +85,4 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     docs = pathlib.Path(config["docs_dir"])
     pages = load(docs)
     markdown = markdown.replace(LINE, line(pages.get(f"docs/{page.file.src_uri}")))
-    return markdown.replace(TABLE, table(pages, docs))
+    return markdown.replace(TABLE, table(pages))

@@ -45,13 +45,16 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def built_site(tmp_path_factory: pytest.TempPathFactory, figures: pathlib.Path) -> pathlib.Path:
+def built_site(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> pathlib.Path:
     """The folder of the strictly built site, labs executed. Built once a run.
 
     LINEAGE_LAB_SITE names one that is built already, for work on a page's script.
     """
     if ready := os.environ.get("LINEAGE_LAB_SITE"):
         return pathlib.Path(ready)
+    request.getfixturevalue("figures")
     folder = _of_all_workers(tmp_path_factory)
     site, log = folder / "site", folder / "site.log"
     with filelock.FileLock(folder / "site.lock"):

@@ -256,7 +256,7 @@ def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -
             return tensor
 
         kept_by_autograd = saved_tensors_hooks(pack, lambda tensor: tensor)
-        with kept_by_autograd, torch.enable_grad(), QuickNorm():  # type: ignore[no-untyped-call]
+        with kept_by_autograd, torch.enable_grad(), QuickNorm():
             graph = functional_call(
                 model, trained, (image.expand(batch, *image.shape[1:]).clone(),)
             )

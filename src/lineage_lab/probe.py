@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 from lineage_lab.operators import shadows
 from lineage_lab.shadow import Field, Shadow
 
-__all__ = ["Field", "Layer", "Probe", "QuickNorm", "run"]
+__all__ = ["Field", "Layer", "Probe", "QuickNorm"]
 
 aten = torch.ops.aten
 
@@ -60,11 +60,42 @@ class Layer:
         return self.field.stride if self.field else None
 
 
-class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Watches the operators of one forward pass: counts MACs, follows the receptive field."""
+class QuickNorm(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """A forward pass on the meta device without the arithmetic of its batch and layer norms.
+
+    PyTorch works through it in Python there, eight times as long as all the rest of a ResNet's
+    forward pass. Here they give the shapes alone: of the output, and of the mean and the
+    deviation that the backward pass wants.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func is aten.native_batch_norm.default and args[0].is_meta:
+            image: Tensor = args[0]
+            kept = (image.shape[1] if args[5] else 0,)  # nothing but in training
+        elif func is aten.native_layer_norm.default and args[0].is_meta:
+            image, over = args[0], len(args[1])
+            kept = (*image.shape[:-over], *(1,) * over)
+        else:
+            return func(*args, **(kwargs or {}))
+        exact = torch.promote_types(image.dtype, torch.float32)  # not left in half precision
+        mean, deviation = (image.new_empty(kept, dtype=exact) for _ in range(2))
+        return torch.empty_like(image), mean, deviation
+
+
+class Probe(QuickNorm):  # type: ignore[no-untyped-call]
+    """Watches the operators of one forward pass: counts MACs, follows the receptive field."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.layers: list[Layer] = []
         self.macs = 0
         self.activations = 0
@@ -145,7 +176,7 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(t.is_meta for t in tensors) and not all(t.is_meta for t in tensors):
             # A constant that the network keeps outside of its parameters and buffers.
             args, kwargs = tree_map_only(Tensor, lambda t: t.to("meta"), (args, kwargs))
-        out = run(func, args, kwargs)
+        out = super().__torch_dispatch__(func, types, args, kwargs)
         outs = [leaf for leaf in tree_flatten(out)[0] if isinstance(leaf, Tensor)]
         packet = func.overloadpacket
         if outs and (macs := _macs(packet, args, outs[0])):
@@ -177,42 +208,6 @@ class Probe(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._seen[id(out)] = out, shadow
             if out.dim() > 2 and shadow.is_map:
                 self._last = shadow
-
-
-def run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What an operator gives.
-
-    Of batch norm and layer norm on the meta device only the shapes: PyTorch works through their
-    arithmetic in Python there, eight times as long as all the rest of a ResNet's forward pass.
-    Beside the output stand the mean and the deviation that the backward pass wants.
-    """
-    if func is aten.native_batch_norm.default and args[0].is_meta:
-        image: Tensor = args[0]
-        kept = (image.shape[1] if args[5] else 0,)  # nothing but in training
-    elif func is aten.native_layer_norm.default and args[0].is_meta:
-        image, over = args[0], len(args[1])
-        kept = (*image.shape[:-over], *(1,) * over)
-    else:
-        return func(*args, **kwargs)
-    exact = torch.promote_types(image.dtype, torch.float32)  # sums are not left in half precision
-    return (
-        torch.empty_like(image),
-        image.new_empty(kept, dtype=exact),
-        image.new_empty(kept, dtype=exact),
-    )
-
-
-class QuickNorm(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """`run` for a forward pass that nobody watches."""
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        return run(func, args, kwargs or {})
 
 
 @contextmanager

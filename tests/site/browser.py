@@ -47,39 +47,33 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if (text := self.changed.get(self.path.removeprefix(PREFIX))) is not None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
+            self._send(text.encode(), "text/html")
             return
         path = Path(self.translate_path(self.path))
         if path.is_dir() and self.path.split("?")[0].endswith("/"):
             path /= "index.html"
         if self.parts > 1 and path.suffix == ".html":
-            self._slowly(path.read_bytes())
+            self._send(path.read_bytes(), "text/html", parts=self.parts)
             return
         gzipped = "gzip" in self.headers.get("Accept-Encoding", "")
         if not (gzipped and path.suffix in TEXTS and path.is_file()):
             super().do_GET()
             return
         body = compressed(path, path.stat().st_mtime)
-        self.send_response(200)
-        self.send_header("Content-Type", self.guess_type(path))
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self._send(body, self.guess_type(path), encoding="gzip")
 
-    def _slowly(self, body: bytes) -> None:
+    def _send(self, body: bytes, kind: str, *, encoding: str = "", parts: int = 1) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Type", kind)
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        size = -(-len(body) // self.parts)
+        size = max(1, -(-len(body) // parts))
         for start in range(0, len(body), size):
             self.wfile.write(body[start : start + size])
-            time.sleep(0.015)
+            if parts > 1:
+                time.sleep(0.015)
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "max-age=600")

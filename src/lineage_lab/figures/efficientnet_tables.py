@@ -42,7 +42,7 @@ def counted(scaling: Scaling) -> tuple[int, int, list[tuple[int, int]]]:
     for module in model.modules():
         if isinstance(module, MBConv):
             module.register_forward_hook(lambda _, __, y: blocks.append((y.shape[1], y.shape[3])))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, QuickNorm():  # type: ignore[no-untyped-call]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, QuickNorm():
         model(image)
     weights = sum(parameter.numel() for parameter in model.parameters())
     return weights, counter.get_total_flops() // 2, blocks
