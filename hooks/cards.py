@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 SIZE = (1200, 630)
 MARGIN = 84
@@ -83,8 +83,25 @@ def draw(title: str, description: str, years: dict[str, int], *, docs: str, site
     pen.text((MARGIN, base + 22), str(FIRST), font=small, fill=MUTED)
     pen.text((SIZE[0] - MARGIN, base + 22), str(LAST), font=small, fill=MUTED, anchor="ra")
     file = io.BytesIO()
-    card.quantize(32, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    colours = card.quantize(palette=palette(), dither=Image.Dither.NONE)
+    colours.save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+@functools.cache
+def palette() -> Image.Image:
+    """The card's colours with their steps towards paper, which smooth a letter's edge."""
+    paper = ImageColor.getrgb(PAPER)
+    steps = [paper]
+    for colour, count in ((INK, 11), (MUTED, 10), (ACCENT, 10), (LINE, 1)):
+        full = ImageColor.getrgb(colour)
+        steps += [
+            tuple(round(p + (c - p) * step / count) for p, c in zip(paper, full, strict=True))
+            for step in range(1, count + 1)
+        ]
+    image = Image.new("P", (1, 1))
+    image.putpalette([part for step in steps for part in step])
+    return image
 
 
 def lines(text: str, face: ImageFont.FreeTypeFont, width: float) -> list[str]:

@@ -125,6 +125,22 @@ def test_a_saved_program_gives_the_networks_scores(name: str, tmp_path: Path) ->
     assert Preprocessing.from_dict(json.loads(kept["preprocessing"])) == made.preprocessing
 
 
+def test_onnx_of_a_fixed_shape_takes_one_image(tmp_path: Path) -> None:
+    made = predictor("efficientnet_lite0")
+    images = cells(made, 8)
+    wake(made, images)
+    done = export_onnx(made, tmp_path / "x.onnx", images=images[:3], dynamic=False)
+    assert done.difference < 1e-4
+    session = onnxruntime.InferenceSession(done.path)
+    (taken,) = session.get_inputs()
+    assert taken.shape == [1, 3, made.preprocessing.size, made.preprocessing.size]
+    batch = made.prepare(images[3:4])  # not among those that it was checked on
+    with torch.no_grad():
+        wanted = made.model(batch)
+    found = torch.from_numpy(session.run(None, {"images": batch.numpy()})[0])
+    assert float((found - wanted).abs().max() / wanted.abs().max()) < 1e-4
+
+
 WAYS = [export_onnx, export_program]
 
 

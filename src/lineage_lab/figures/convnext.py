@@ -5,10 +5,9 @@ Neighbours: `lineage_lab.figures.convnext_blocks` and `convnext_charts` draw par
 """
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from lineage_lab.anatomy import Anatomy, Layer
-from lineage_lab.figures.chapter import fact_table, quiz
+from lineage_lab.figures.chapter import count_macs, fact_table, quiz
 from lineage_lab.figures.convnext_blocks import blocks
 from lineage_lab.figures.convnext_charts import fields, kernels, rates, scales
 from lineage_lab.figures.style import Drawing
@@ -35,11 +34,10 @@ OLD = 76.13
 
 
 def _size(name: str) -> tuple[int, int]:
-    """Parameters and multiply-adds of a variant, counted in a fraction of `describe`'s time."""
-    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+    """Parameters and multiply-adds of a variant."""
+    with torch.device("meta"):
         model = ConvNeXt(config=VARIANTS[name]).eval()
-        model(torch.empty(1, 3, 224, 224))
-    return sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2
+    return sum(p.numel() for p in model.parameters()), count_macs(model)
 
 
 def draw() -> dict[str, str]:

@@ -7,13 +7,12 @@ from functools import cache
 from math import log
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from lineage_lab.anatomy import Anatomy
+from lineage_lab.figures.chapter import count_macs
 from lineage_lab.figures.kept import recorded
 from lineage_lab.models.efficientnet import STAGES, VARIANTS, EfficientNet, MBConv, Scaling
 from lineage_lab.printed import PRINTED
-from lineage_lab.probe import QuickNorm
 from lineage_lab.quizzes.efficientnet import anatomy as anatomy_of
 
 __all__ = ["counted", "tables"]
@@ -38,14 +37,12 @@ def counted(scaling: Scaling) -> tuple[int, int, list[tuple[int, int]]]:
     side, blocks = scaling.resolution, []
     with torch.device("meta"):
         model = EfficientNet(scaling=scaling).eval()
-        image = torch.empty(1, 3, side, side)
     for module in model.modules():
         if isinstance(module, MBConv):
             module.register_forward_hook(lambda _, __, y: blocks.append((y.shape[1], y.shape[3])))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, QuickNorm():
-        model(image)
+    macs = count_macs(model, side)
     weights = sum(parameter.numel() for parameter in model.parameters())
-    return weights, counter.get_total_flops() // 2, blocks
+    return weights, macs, blocks
 
 
 def _printed(model: str, quantity: str) -> tuple[str, float, str]:

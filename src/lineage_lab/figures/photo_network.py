@@ -18,13 +18,13 @@ NAME = "efficientnet_lite0.onnx"
 
 
 def network(predictor: Predictor) -> bytes:
-    """The file: ``images [batch, 3, 224, 224]`` to ``scores [batch, classes]`` and ``maps``.
+    """The file: ``images [1, 3, 224, 224]`` to ``scores [1, classes]`` and ``maps``.
 
     Args:
         predictor: The network with its weights.
 
     Returns:
-        An ONNX model; ``maps`` is ``[batch, classes, places]``, the places row by row.
+        An ONNX model; ``maps`` is ``[1, classes, places]``, the places row by row.
 
     Raises:
         ModuleNotFoundError: A package of the extra ``export`` is not installed.
@@ -32,7 +32,7 @@ def network(predictor: Predictor) -> bytes:
     """
     with TemporaryDirectory() as folder:
         path = Path(folder, NAME)
-        export_onnx(predictor, path)
+        export_onnx(predictor, path, dynamic=False)  # the page asks for one photograph
         import onnx
 
         model = onnx.load(path)
@@ -52,7 +52,7 @@ def network(predictor: Predictor) -> bytes:
     graph.initializer.append(helper.make_tensor("flat_shape", kinds.INT64, [3], [0, 0, -1]))
     graph.node.append(helper.make_node("Reshape", [mean.input[0], "flat_shape"], ["places"]))
     graph.node.append(helper.make_node("MatMul", [head.input[1], "places"], ["maps"]))
-    shape: list[str | int | None] = ["batch", len(predictor.classes), "places"]
+    shape: list[str | int | None] = [1, len(predictor.classes), "places"]
     graph.output.append(helper.make_tensor_value_info("maps", kinds.FLOAT, shape))
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()

@@ -14,6 +14,7 @@ from lineage_lab.figures.kept import recorded
 from lineage_lab.figures.photos import middle_square, sample
 from lineage_lab.figures.style import Drawing
 from lineage_lab.models.vit import BASE_16
+from lineage_lab.quizzes.vit import described
 from lineage_lab.weights import WEIGHTS
 
 __all__ = ["draw"]
@@ -21,8 +22,8 @@ __all__ = ["draw"]
 
 def draw() -> dict[str, str]:
     """All of the chapter's figures; trains two small networks, which takes a few seconds."""
-    anatomy = vit_charts.described("vit")
-    larger = vit_charts.described("vit", 384)
+    anatomy = described("vit")
+    larger = described("vit", 384)
     results = recorded("vit")
     return {
         "architecture.svg": _architecture(anatomy),

@@ -4,21 +4,19 @@ Neighbours: `lineage_lab.figures.vit` writes them; `lineage_lab.figures.style` h
 colours.
 """
 
-from functools import cache
 from statistics import mean, stdev
 from typing import Any
 
-import torch
-
-from lineage_lab.anatomy import Anatomy, describe
+from lineage_lab.anatomy import Anatomy
 from lineage_lab.experiments import spread
+from lineage_lab.figures.chapter import count_macs
 from lineage_lab.figures.charts import COLOURS, Axes, polyline
 from lineage_lab.figures.photos import middle_square, sample
 from lineage_lab.figures.style import Drawing
-from lineage_lab.models.vit import BASE_16, ViT
-from lineage_lab.registry import create_model
+from lineage_lab.models.vit import BASE_16
+from lineage_lab.quizzes.vit import described, on_meta
 
-__all__ = ["cost", "data", "depth", "described", "fields", "shuffles", "source"]
+__all__ = ["cost", "data", "depth", "fields", "shuffles", "source"]
 
 SIDE = 224
 # Name, registry's name, and the layers of its stem and first block.
@@ -27,14 +25,6 @@ NETWORKS = (
     ("ResNet-50", "resnet50", ("stem.", "stages.0.0.")),
     ("ConvNeXt-T", "convnext_tiny", ("stem.", "stages.0.block_0.")),
 )
-
-
-@cache
-def described(name: str, side: int = SIDE) -> Anatomy:
-    """A network's anatomy, without memory for its weights; ``vit`` is ViT-B/16 at any side."""
-    with torch.device("meta"):
-        model = ViT(resolution=side) if name == "vit" else create_model(name)
-    return describe(model, (3, side, side))
 
 
 def _growth(anatomy: Anatomy) -> list[int]:
@@ -151,7 +141,7 @@ def cost() -> str:
     sides = (224, 384, 512, 1024)
     rows = []
     for side in sides:
-        macs = described("vit", side).macs
+        macs = count_macs(on_meta("vit", side).eval(), side)
         tokens = (side // BASE_16.patch) ** 2 + 1
         rows.append((side, tokens, macs, 2 * BASE_16.layers * tokens**2 * BASE_16.dim))
     d = Drawing(

@@ -3,9 +3,12 @@
 Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.vit` is asked about.
 """
 
-import torch
+from functools import cache
 
-from lineage_lab.anatomy import describe
+import torch
+from torch import nn
+
+from lineage_lab.anatomy import Anatomy, describe
 from lineage_lab.models.vit import BASE_16, ViT
 from lineage_lab.quizzes import Choice, Question
 from lineage_lab.registry import create_model
@@ -13,11 +16,21 @@ from lineage_lab.registry import create_model
 __all__ = ["questions"]
 
 
+def on_meta(name: str, side: int = 224) -> nn.Module:
+    """A network without memory for its weights; ``vit`` is ViT-B/16 at any side."""
+    with torch.device("meta"):
+        return ViT(resolution=side) if name == "vit" else create_model(name)
+
+
+@cache
+def described(name: str, side: int = 224) -> Anatomy:
+    """Its anatomy; the figures use it too."""
+    return describe(on_meta(name, side), (3, side, side))
+
+
 def questions() -> tuple[Question, ...]:
     """Five questions; the counts are the network's own."""
-    with torch.device("meta"):
-        models = ViT(), create_model("resnet50")
-    vit, resnet = map(describe, models)
+    vit, resnet = described("vit"), described("resnet50")
     patchify = vit.layers[0]
     dim, patch, depth = BASE_16.dim, BASE_16.patch, BASE_16.layers
     pixels = 3 * patch * patch
