@@ -36,13 +36,12 @@ from typing import Any
 
 from lineage_lab.files import write_whole
 from lineage_lab.provenance import provenance
+from lineage_lab.significance import half_interval
 
 HERE = Path(__file__).parent
 NETWORKS = ("resnet50", "convnext_tiny", "efficientnet_b0", "efficientnet_lite0")
 PEERS = ("fastai", "tutorial", "trainer")
 TARGETS = {"default": 2.5, "tuned": 1.0, "synthetic": 0.95}
-T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306,
-        9: 2.262}  # fmt: skip
 HARDWARE = ("processor", "cores", "bf16_instructions", "gpu", "torch")
 # The long recipe, for `paper`.
 LONG = {"lr": 1e-3, "head_lr": 5e-3, "label_smoothing": 0.0, "ema": 0.0}
@@ -150,8 +149,8 @@ def accuracy(options: argparse.Namespace) -> None:
         points = [100 * (r["ours"]["accuracy"] - r[peer]["accuracy"]) for r in rows]
         times = [r["ours"]["seconds"] / r[peer]["seconds"] for r in rows]
         half = math.nan
-        if len(points) in range(2, 11):
-            half = T_95[len(points) - 1] * stdev(points) / math.sqrt(len(points))
+        if len(points) > 1:  # a quarter of the images validates, as `split` parts them
+            half = half_interval(points, validated=1, trained=3)
         summary[peer] = {"points": mean(points), "half_interval": half, "time_ratio": median(times)}
         print(f"ours - {peer}: {mean(points):+.2f} points, 95 % from {mean(points) - half:+.2f} to "
               f"{mean(points) + half:+.2f}; in {median(times):.2f} of its time")  # fmt: skip

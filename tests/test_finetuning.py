@@ -1,16 +1,18 @@
 """The fine-tune routine on real images: it learns, repeats itself, and stops at a bad loss."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lineage_lab import create_model, finetune
+from lineage_lab import create_model, finetune, finetuning
 from lineage_lab.batches import Prepare
 from lineage_lab.data import ImageSet, load, split
-from lineage_lab.device import WARMUP
+from lineage_lab.device import WARMUP, Form
 from lineage_lab.optim import factor, optimizer, parts
 from lineage_lab.recipe import Recipe, recipe_for
 
@@ -139,6 +141,24 @@ def test_the_warm_up_leaves_no_trace(digits) -> None:
     before = [p.clone() for p in model.parameters()]
     finetune(model, train, val, replace(DIGITS, lr=0, head_lr=0, weight_decay=0), **GREY)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems don't set the peak back")
+def test_the_peak_of_memory_is_that_of_the_training(digits, monkeypatch) -> None:
+    choose, large = finetuning.choose_form, 2**29
+
+    def greedy(*args: object) -> Form:
+        torch.ones(large // 4).sum()  # half a GiB, for the warm-up alone
+        return choose(*args)
+
+    monkeypatch.setattr(finetuning, "choose_form", greedy)
+    history = finetune(network(), *digits, DIGITS, **GREY)
+    resident = next(
+        int(line.split()[1]) * 1024
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmRSS:")
+    )
+    assert history.peak_memory < resident + large // 2
 
 
 @pytest.mark.fault("not-finite")

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lineage_lab.significance import Difference, differ, differences, holm, mcnemar
+from lineage_lab.significance import (
+    Difference,
+    differ,
+    differences,
+    half_interval,
+    holm,
+    mcnemar,
+)
 
 Seeds = list[list[bool]]
 
@@ -48,6 +55,8 @@ def test_several_splits_have_the_corrected_resampled_t_test(seeds: int) -> None:
     assert found.p == pytest.approx(2 * t.sf(d.mean() / error), rel=1e-9)
     assert found.low == pytest.approx(max(-100, 100 * (d.mean() - t.ppf(0.975) * error)))
     assert found.high == pytest.approx(min(100, 100 * (d.mean() + t.ppf(0.975) * error)))
+    half = half_interval(d.tolist(), validated=200, trained=600)
+    assert half == pytest.approx(t.ppf(0.975) * error, rel=1e-9)
 
 
 def test_seeds_that_agree_by_chance_do_not_make_certainty() -> None:

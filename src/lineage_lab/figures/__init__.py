@@ -78,7 +78,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "../../docs/results/elpv-lite.json",
         "../../docs/results/recipe-lines.json",
     ),
-    "peers": ("figures/kept.py", "figures/peers.py", "../../docs/results/finetune-memory.json"),
+    "peers": ("figures/kept.py", "figures/peers.py", "../../docs/results/finetune-*.json"),
     "your_run": (
         "figures/charts.py",
         "figures/results.py",
