@@ -91,8 +91,7 @@ def test_gradual_unfreezing_goes_from_the_head_down(digits) -> None:
     [
         ({}, True, True),
         ({"norms": "frozen"}, True, False),
-        ({"batch_size": 8, "accumulate": 2}, True, False),  # four images at once are too few
-        ({"batch_size": 8, "accumulate": 2, "norms": "train"}, True, True),
+        ({"batch_size": 8, "accumulate": 4}, True, True),
         ({"norms": "frozen"}, False, True),  # there is nothing worth keeping
     ],
 )
@@ -101,6 +100,35 @@ def test_batch_norms_learn_where_they_should(digits, changes, trained: bool, mov
     before = model.stem[1].running_mean.clone()
     run(model, digits, **changes)
     assert torch.equal(model.stem[1].running_mean, before) != moves
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained", "said"),
+    [
+        ({}, True, False),
+        ({"batch_size": 4}, True, True),
+        ({"accumulate": 8}, True, True),
+        ({"batch_size": 4, "norms": "frozen"}, True, False),
+        ({"batch_size": 4, "unfreeze": "none"}, True, False),
+        ({"batch_size": 4}, False, False),  # there are no statistics to keep
+    ],
+)
+def test_few_images_for_a_batch_norm_are_told(
+    digits, changes, trained: bool, said: bool, caplog
+) -> None:
+    run(small(trained=trained), digits, **changes)
+    assert ("the batch norms learn from" in caplog.text) == said
+
+
+def test_no_part_of_a_step_is_a_single_image(digits) -> None:
+    model, sizes = small(), []
+    train, val = digits
+    few = train.take(torch.arange(7))  # a step of four and one of three
+    model.register_forward_pre_hook(
+        lambda module, inputs: sizes.append(len(inputs[0])) if module.training else None
+    )
+    run(model, (few, val), batch_size=4, accumulate=2)
+    assert sorted(sizes[-3:]) == [2, 2, 3]
 
 
 def test_accumulation_is_the_same_step_in_parts(digits) -> None:

@@ -176,6 +176,8 @@ def finetune(
         run = Run(model, path, recipe, form, prepare, group, train, name=name, folder=folder)
         if resume and folder is not None:
             run.restore()
+        if group.leads:
+            run.tell_few()
         before = devices.energy(device)
         with devices.matmul_precision(device, form.precision), _signals(run):
             answers = _train(run, val, on_step)

@@ -65,8 +65,8 @@ class Recipe:
         ema: Decay of a moving average of the weights, which is what is validated and
             kept; 0 for off.
         norms: Batch norms with trained statistics: ``train`` on the batches; ``frozen``
-            keeps them; ``auto`` trains them where the layer's part learns and 8 or more
-            images go through at once.
+            keeps them, and wants lower learning rates; ``auto`` trains them where the
+            layer's part learns.
         sync_norms: With several processes on GPUs, batch norms see the images of all.
         flips: Mirror images: ``auto`` takes what the data set calls plausible.
         crop: Least share of the image's area that a random crop keeps; 1 for no crops.

@@ -34,7 +34,7 @@ __all__ = ["Batches", "Epoch", "Prepare", "Run", "step"]
 logger = logging.getLogger(__name__)
 
 AUXILIARY = 0.3  # weight of GoogLeNet's auxiliary classifiers (arXiv:1409.4842, section 5)
-FEW_IMAGES = 8  # a batch norm's statistics from fewer are too rough to learn from
+FEW_IMAGES = 8  # a batch norm's statistics from fewer are rough
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,22 @@ class Run:
         """The network that is validated and kept: the moving average if there is one."""
         return self.average.module if self.average is not None else self.model
 
+    @property
+    def at_once(self) -> int:
+        """Images that go through the network at once, at most."""
+        return self.recipe.batch_size // self.accumulate // self.group.size
+
+    def tell_few(self) -> None:
+        """Say so if batch norms learn from few images at once, and what is better."""
+        recipe = self.recipe
+        kept = recipe.norms == "frozen" or (recipe.norms == "auto" and recipe.unfreeze == "none")
+        if self.norms and not kept and self.at_once < FEW_IMAGES:
+            logger.warning(
+                "the batch norms learn from %d images at once, which is few: norms=frozen with "
+                "lower rates (lr=0.0001, head_lr=0.001) may do better",
+                self.at_once,
+            )
+
     def share_done(self) -> float:
         """How much of the present phase (head alone, or all) will be done after this step."""
         head = self.recipe.head_epochs * self.batches
@@ -154,11 +170,9 @@ class Run:
                     parameter.grad = None
         self.model.train()
         frozen = {m for piece in self.pieces[: len(self.pieces) - pieces] for m in piece.modules()}
-        size = recipe.batch_size // self.accumulate // self.group.size
-        small = recipe.norms == "auto" and size < FEW_IMAGES
         for norm in self.norms:
             keeps = recipe.norms != "train" and norm in frozen
-            norm.train(not (keeps or small or recipe.norms == "frozen"))
+            norm.train(not (keeps or recipe.norms == "frozen"))
         self.net = self.model
         if self.group.size > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
@@ -291,6 +305,7 @@ def step(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
                 len(images),
                 run.accumulate,
             )
+            run.tell_few()
         run.optimizer.zero_grad(set_to_none=True)
         if run.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -327,7 +342,9 @@ def _backward(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> tuple[
     # The mean over the images of all processes, whatever each one's share: DDP takes the mean
     # over the processes of what each gives.
     count = len(images) if run.group.size == 1 else _whole(run)
-    for part, wanted in zip(x.chunk(run.accumulate), targets.chunk(run.accumulate), strict=True):
+    # A batch norm can't learn from a single image whose map is a single place.
+    pieces = max(1, min(run.accumulate, len(images) // 2))
+    for part, wanted in zip(x.tensor_split(pieces), targets.tensor_split(pieces), strict=True):
         with autocast(device, run.form.precision):
             scores = run.net(part)
         outputs = scores if isinstance(scores, tuple) else (scores,)

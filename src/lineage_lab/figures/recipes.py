@@ -3,17 +3,18 @@
 Neighbours: `benchmarks/recipe_lines.py` makes the run, ``docs/fine-tune.md`` shows the table.
 """
 
-import json
-from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any
 
 from lineage_lab.exercises import check
+from lineage_lab.figures.kept import RESULTS, recorded
 from lineage_lab.results import Comparison
+from lineage_lab.significance import Difference, differ, holm
 
-__all__ = ["RESULTS", "draw"]
+__all__ = ["draw"]
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results"
+LEVEL = 0.05
+PLAIN = "default"
 
 # In the order of the page; the words say what the line does, the run what came of it.
 WORDS = {
@@ -22,6 +23,7 @@ WORDS = {
     "unfreeze=gradual": "The parts of the body join in one by one, from the head down.",
     "optimizer=sgd, lr=0.01, head_lr=0.05": "SGD with momentum in place of AdamW.",
     "lr=0.01": "The body learns ten times as fast.",
+    "lr=0.0001, head_lr=0.001": "Body and head learn more slowly.",
     "layer_decay=0.7": "Each part further from the head learns at 0.7 times the rate.",
     "warmup=0": "The rates start at their highest.",
     "clip_norm=1": "A gradient longer than 1 is shortened to 1.",
@@ -31,18 +33,21 @@ WORDS = {
     "ema=0.9": "A moving average of the weights is kept and validated.",
     "accumulate=2": "A step's images go through in two halves: less memory, the same step.",
     "norms=frozen": "Batch norms keep the statistics of ImageNet.",
+    "norms=frozen, lr=0.0001, head_lr=0.001": "The same, learning more slowly.",
     "flips=none": "No mirror images.",
     "crop=0.5": "Random crops of at least half of the area.",
     "batch_size=64": "Four times as many images a step, a quarter of the steps.",
+    "batch_size=4": "A quarter of the images a step: batch norms learn from four.",
+    "batch_size=4, norms=frozen, lr=0.0001, head_lr=0.001": "The same, with the batch norms' "
+    "statistics kept, learning more slowly.",
 }
 
 
 def draw() -> dict[str, str]:
     """The table of the recipe's lines, that of the exercise, and what its checker says of it."""
-    found = json.loads((RESULTS / "recipe-lines.json").read_text(encoding="utf-8"))
     exercise = Comparison.load(RESULTS / "elpv-lite.json")
     return {
-        "lines.md": lines(found),
+        "lines.md": lines(recorded("recipe-lines")),
         "exercise.md": exercise.to_markdown(),
         "check.md": f"{check('finetune-1', exercise)}\n",
     }
@@ -50,27 +55,51 @@ def draw() -> dict[str, str]:
 
 def lines(found: dict[str, Any]) -> str:
     """The table, its caption and where it was measured."""
-    plain = [100 * a for a in found["accuracies"]]
+    settings = found["settings"]
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for key, run in found["runs"].items():
+        runs.setdefault(key.partition("; ")[0], []).append(run)
+    plain = runs[PLAIN]
     rows = [
-        "| line | what it does | accuracy | beside the default |",
-        "| --- | --- | --: | --: |",
-        f"| (the default) | | {mean(plain):.1f} ± {stdev(plain):.1f} % | |",
+        "| line | what it does | accuracy | beside the default | time |",
+        "| --- | --- | --: | --: | --: |",
+        f"| (the default) | | {_accuracy(plain)} | | |",
     ]
-    for name, line in found["lines"].items():
-        values = [100 * a for a in line["accuracies"]]
+    beside = {name: _beside(name, runs, trained=settings["train"]) for name in WORDS}
+    for name, words in WORDS.items():
+        sign = -1 if beside[name].first == PLAIN else 1
+        points = sign * beside[name].points
+        low, high = sorted((sign * beside[name].low, sign * beside[name].high))
+        times = [a["seconds"] / b["seconds"] for a, b in zip(runs[name], plain, strict=True)]
         rows.append(
-            f"| `{name}` | {WORDS[name]} | {mean(values):.1f} ± {stdev(values):.1f} % | "
-            f"{_signed(line['points'])} ({_signed(line['low'])} to {_signed(line['high'])}) |"
+            f"| `{name}` | {words} | {_accuracy(runs[name])} | {_signed(points)} "
+            f"({_signed(low)} to {_signed(high)}) | {median(times):.1f} × |"
         )
+    corrected = zip(WORDS, holm([one.p for one in beside.values()]), strict=True)
+    shown = [f"`{name}` (p = {p:.3f})" for name, p in corrected if p < LEVEL]
     here = found["provenance"]
-    rows.append("")
-    rows.append(
-        f"`{found['network']}` with its ImageNet weights, one epoch on {found['train']} "
-        f"photographs of ELPV, validated on {found['val']} others; {len(plain)} seeds, mean ± "
-        "standard deviation; the difference is paired, in points, with its 95 % interval. "
-        f"{here['processor']}, torch {here['torch']}, {here['date']}. Photographs: CC BY-NC-SA 4.0."
-    )
+    rows += ["", " ".join((
+        f"`{settings['network']}` with its ImageNet weights, one epoch on {settings['train']:,}",
+        f"photographs of ELPV of {settings['size']} pixels a side, validated on",
+        f"{settings['val']} others; {len(plain)} seeds, each with a split of its own; mean ±",
+        "standard deviation. The difference is in points, with its 95 % interval, corrected for",
+        "the images that the splits share. Corrected for the number of lines too (Holm), the",
+        f"difference is shown for {', '.join(shown) or 'none'}. The time is that of training, as",
+        f"a multiple of the default's (median). {here['processor']} with {here['cores']} cores,",
+        f"torch {here['torch']}, {here['date']}. Photographs: CC BY-NC-SA 4.0.",
+    ))]  # fmt: skip
     return "\n".join(rows) + "\n"
+
+
+def _beside(name: str, runs: dict[str, list[dict[str, Any]]], *, trained: int) -> Difference:
+    """A line and the default, on the same images."""
+    line, plain = ([[m == "1" for m in r["correct"]] for r in runs[n]] for n in (name, PLAIN))
+    return differ(line, plain, names=(name, PLAIN), trained=trained)
+
+
+def _accuracy(runs: list[dict[str, Any]]) -> str:
+    shares = [100 * run["correct"].count("1") / len(run["correct"]) for run in runs]
+    return f"{mean(shares):.1f} ± {stdev(shares):.1f} %"
 
 
 def _signed(value: float) -> str:
