@@ -61,9 +61,9 @@ def lines(found: dict[str, Any]) -> str:
         runs.setdefault(key.partition("; ")[0], []).append(run)
     plain = runs[PLAIN]
     rows = [
-        "| line | what it does | accuracy | beside the default | time |",
-        "| --- | --- | --: | --: | --: |",
-        f"| (the default) | | {_accuracy(plain)} | | |",
+        "| line, and what it does | accuracy | beside the default | time |",
+        "| --- | --: | --: | --: |",
+        f"| (the default) | {_accuracy(plain)} | | |",
     ]
     beside = {name: _beside(name, runs, trained=settings["train"]) for name in WORDS}
     for name, words in WORDS.items():
@@ -71,8 +71,9 @@ def lines(found: dict[str, Any]) -> str:
         points = sign * beside[name].points
         low, high = sorted((sign * beside[name].low, sign * beside[name].high))
         times = [a["seconds"] / b["seconds"] for a, b in zip(runs[name], plain, strict=True)]
+        codes = " ".join(f"`{setting}`" for setting in name.split(", "))
         rows.append(
-            f"| `{name}` | {words} | {_accuracy(runs[name])} | {_signed(points)} "
+            f"| {codes}<br>{words} | {_accuracy(runs[name])} | {_signed(points)}<br>"
             f"({_signed(low)} to {_signed(high)}) | {median(times):.1f} × |"
         )
     corrected = zip(WORDS, holm([one.p for one in beside.values()]), strict=True)
