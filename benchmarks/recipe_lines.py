@@ -13,10 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from finetune import Record
 
-from lineage_lab import create_model, finetune
+from lineage_lab import finetune
 from lineage_lab.data import load, split
 from lineage_lab.recipe import Recipe
 from lineage_lab.starting import starting_point
@@ -74,15 +73,12 @@ def main() -> None:
             key = f"{name}; seed {seed}"
             if key in record.runs:
                 continue
-            torch.manual_seed(seed)
-            model = create_model(NAME, num_classes=len(cells.classes), weights="imagenet")
+            model = start.model(len(cells.classes), seed=seed)
             history = finetune(model, train, val, replace(FIXED, seed=seed, **line),
                                mean=start.mean, std=start.std)  # fmt: skip
-            right = (torch.tensor(history.answers) == val.labels).int().tolist()
-            record.keep(
-                key, {"seconds": history.train_seconds, "correct": "".join(map(str, right))}
-            )
-            print(f"{key:45} {sum(right) / len(right):.1%} in {history.train_seconds:.0f} s",
+            correct = "".join("01"[right] for right in history.correct)
+            record.keep(key, {"seconds": history.train_seconds, "correct": correct})
+            print(f"{key:45} {history.val_accuracy:.1%} in {history.train_seconds:.0f} s",
                   flush=True)  # fmt: skip
 
 

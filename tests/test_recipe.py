@@ -92,6 +92,9 @@ def test_gradual_unfreezing_goes_from_the_head_down(digits) -> None:
         ({}, True, True),
         ({"norms": "frozen"}, True, False),
         ({"batch_size": 8, "accumulate": 4}, True, True),
+        ({"batch_size": 8, "accumulate": 2, "norms": "train"}, True, True),
+        ({"unfreeze": "none"}, True, False),
+        ({"unfreeze": "none", "norms": "train"}, True, True),
         ({"norms": "frozen"}, False, True),  # there is nothing worth keeping
     ],
 )

@@ -298,8 +298,6 @@ def step(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
             if 2 * run.accumulate > len(images) // 2:
                 raise
             run.accumulate *= 2
-            run.learning = -1
-            run.set_learning()
             logger.warning(
                 "out of memory: the %d images of a step now go through in %d parts",
                 len(images),

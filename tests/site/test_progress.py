@@ -74,6 +74,7 @@ def test_a_snippet_that_is_copied_counts_once(page: Page, way: str) -> None:
         use(block.locator("button.md-clipboard, .md-code__button[data-md-type=copy]").first, way)
         page.wait_for_timeout(150)
     has_xp(page, 2)
+    assert badge(page) == "Level 0 · 2 XP"
     assert list(stored(page)) == [f"copied:{CHAPTER}/2"]
     own = block.locator("code").text_content() or "-"
     assert own.rstrip() in page.evaluate("navigator.clipboard.readText()")

@@ -3,6 +3,7 @@
 Neighbours: `benchmarks/recipe_lines.py` makes the run, ``docs/fine-tune.md`` shows the table.
 """
 
+from dataclasses import replace
 from statistics import mean, median, stdev
 from typing import Any
 
@@ -13,7 +14,6 @@ from lineage_lab.significance import Difference, differ, holm
 
 __all__ = ["draw"]
 
-LEVEL = 0.05
 PLAIN = "default"
 
 # In the order of the page; the words say what the line does, the run what came of it.
@@ -77,7 +77,11 @@ def lines(found: dict[str, Any]) -> str:
             f"({_signed(low)} to {_signed(high)}) | {median(times):.1f} × |"
         )
     corrected = zip(WORDS, holm([one.p for one in beside.values()]), strict=True)
-    shown = [f"`{name}` (p = {p:.3f})" for name, p in corrected if p < LEVEL]
+    shown = [
+        f"`{name}` (p = {p:.3f})"
+        for name, p in corrected
+        if replace(beside[name], p_holm=p).is_shown
+    ]
     here = found["provenance"]
     rows += ["", " ".join((
         f"`{settings['network']}` with its ImageNet weights, one epoch on {settings['train']:,}",
