@@ -190,7 +190,8 @@ def paper(options: argparse.Namespace) -> None:
             torch.manual_seed(seed)
             model = create_model("efficientnet_lite0", num_classes=2, weights="imagenet")
             history = finetune(model, train, cells.take(b), Recipe(seed=seed, **recipe))
-            record.keep(name, {"accuracy": history.val_accuracy, "seconds": history.train_seconds})
+            record.keep(name, {"accuracy": history.val_accuracy, "tested": len(b),
+                               "seconds": history.train_seconds})  # fmt: skip
         row = record.runs[name]
         found.append(100 * row["accuracy"])
         print(f"{name}: {found[-1]:.2f} % in {row['seconds']:.0f} s", flush=True)

@@ -9,8 +9,8 @@ fastai: ``vision_learner`` and ``fine_tune(1)``, ``ImageDataLoaders`` with ``Res
 its batch of 64; the pass over the frozen body counts as a pass. tutorial: PyTorch's transfer
 learning for computer vision: batches of 4, SGD, crops from files, 4 workers or as many as there
 are cores. trainer: Hugging Face's image-classification example: ``Trainer`` with its batch of 8,
-crops from files in the process itself, one epoch. synthetic: the step of ours on tensors that
-are on the device already: the ceiling.
+crops from files in the process itself, one epoch. synthetic: the step of ours, its memory
+reused as ours does, on tensors that are on the device already: the ceiling.
 """
 
 import copy
@@ -36,7 +36,14 @@ from torchvision import transforms
 from lineage_lab import create_model, finetune
 from lineage_lab.data import load, split
 from lineage_lab.datasets import listing
-from lineage_lab.device import autocast, finish, forget_peak_memory, peak_memory, pick_device
+from lineage_lab.device import (
+    autocast,
+    finish,
+    forget_peak_memory,
+    memory_reused,
+    peak_memory,
+    pick_device,
+)
 from lineage_lab.heads import find_head, replace_head
 from lineage_lab.interchange import to_torchvision
 from lineage_lab.recipe import recipe_for
@@ -188,7 +195,6 @@ def synthetic(job: Job) -> None:
     batch = job.batch or 16
     job.tuned = True
     model = job.network(job.model).train()
-    job.warm_up(model, batch)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=job.device.type != "mps")
     # As many steps of the same sizes as ours: the images are parted evenly.
     sizes = [len(p) for p in torch.arange(len(job.train)).tensor_split(-(-len(job.train) // batch))]
@@ -196,14 +202,16 @@ def synthetic(job: Job) -> None:
         0, 2, (n,), device=job.device)) for n in set(sizes)}  # fmt: skip
     layout = LAYOUTS[job.layout]
     batches = {n: (x.contiguous(memory_format=layout), y) for n, (x, y) in batches.items()}
-    job.start()
-    for n in sizes:
-        x, y = batches[n]
-        loss = F.cross_entropy(model(x), y)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-    job.stop()
+    with memory_reused(job.device):
+        job.warm_up(model, batch)
+        job.start()
+        for n in sizes:
+            x, y = batches[n]
+            loss = F.cross_entropy(model(x), y)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        job.stop()
     job.images = sum(sizes)
 
 

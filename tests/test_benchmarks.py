@@ -2,12 +2,16 @@
 
 import importlib.util
 import json
+import math
+import statistics
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-FILE = Path(__file__).parents[1] / "benchmarks" / "finetune.py"
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "benchmarks" / "finetune.py"
+RESULTS = ROOT / "docs" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +50,22 @@ def test_a_file_of_other_settings_or_of_another_machine_is_refused_and_left(
     with pytest.raises(SystemExit, match=words):
         finetune.Record(path, {"images": 4})
     assert json.loads(path.read_text()) == kept
+
+
+def test_the_kept_ratios_are_those_of_the_kept_runs() -> None:
+    found = json.loads((RESULTS / "finetune-speed.json").read_text())
+    runs, networks = found["runs"], found["settings"]["networks"]
+    for run in runs.values():
+        assert run["rate"] == run["images"] / run["seconds"]
+    for name, kept in found["summary"].items():
+        theirs = name.removesuffix(", head first")
+        ours = "ours" if theirs == name else "ours, head first"
+        for lap, ratio in enumerate(kept["rounds"]):
+            ratios = [
+                runs[f"round {lap}, {network}, {ours}"]["rate"]
+                / runs[f"round {lap}, {network}, {theirs}"]["rate"]
+                for network in networks
+            ]
+            assert [kept["networks"][network][lap] for network in networks] == ratios
+            assert ratio == pytest.approx(math.prod(ratios) ** (1 / len(ratios)))
+        assert kept["median"] == statistics.median(kept["rounds"])

@@ -15,10 +15,11 @@ from lineage_lab.beside import beside
 from lineage_lab.results import Comparison
 from lineage_lab.runs import RANDOM, Run
 from tests.docs.harness import covered_fences
-from tests.test_results import ANSWERS, KEPT, row, run
+from tests.test_results import ANSWERS, row, run
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "try" / "your-run.md"
+KEPT = ROOT / "docs" / "results" / "elpv-lite.json"
 FINE = (
     "Accuracies may be compared: the same images, recipe and kind of weights.",
     "Times may be compared: the same images, recipe and machine.",

@@ -4,7 +4,6 @@
 "use strict";
 
 (() => {
-  const { whole } = window.lineageLab.numbers;
   const RANDOM = "random weights, not pretrained";
   const MOST_BYTES = 32 * 2 ** 20;
   const MOST = 50; // networks, and seeds
@@ -94,7 +93,7 @@
     return found;
   }
 
-  function data(value, split) {
+  function data(value) {
     const found = fields(value, "data");
     const get = (kind, name) => be(kind, found.get(name), `data.${name}`);
     const classes = list(found.get("classes"), "data.classes");
@@ -102,7 +101,7 @@
     return {
       name: get("text", "name"), licence: get("text", "licence"), classes,
       train: get("positive", "train"), val: get("positive", "val"),
-      drawn_by_seed: split ?? get("yes", "drawn_by_seed"),
+      drawn_by_seed: get("yes", "drawn_by_seed"),
     };
   }
 
@@ -140,8 +139,8 @@
         be("number", number, `${where}.epochs[${i}].${name}`);
       }
     });
-    perhaps("amount", "warmup_seconds");
-    perhaps("yes", "compiled");
+    get("amount", "warmup_seconds");
+    get("yes", "compiled");
     get("text", "memory_format");
     return {
       seed: get("count", "seed"), accuracy, truth, answers, seconds: get("time", "seconds"),
@@ -167,43 +166,6 @@
     };
   }
 
-  // Schema 1 kept one value a seed in lists, and no answers: see _from_schema_1 of the package.
-  function old(found) {
-    const about = data(found.get("data"), true);
-    const seeds = list(found.get("seeds"), "seeds", MOST);
-    const settings = recipe(found.get("recipe"), "recipe");
-    const made = provenance(found.get("provenance"), "provenance");
-    const fingerprint = be("text", fields(found.get("data"), "data").get("fingerprint"), "data.fingerprint");
-    const rows = list(found.get("rows"), "rows", MOST).map((value, place) => {
-      const where = `rows[${place}]`;
-      const own = fields(value, where);
-      const get = (kind, name) => be(kind, own.get(name), `${where}.${name}`);
-      const each = (kind, name, i) => be(kind, list(own.get(name), `${where}.${name}`)[i], `${where}.${name}[${i}]`);
-      const told = get("text", "weights");
-      const cut = told === RANDOM ? -1 : told.indexOf(", ");
-      const runs = seeds.map((seed, i) => {
-        const seconds = each("time", "seconds", i);
-        return {
-          seed: be("count", seed, `seeds[${i}]`), accuracy: each("share", "accuracies", i), truth: [], answers: [],
-          seconds, images_trained: whole(each("amount", "images_per_second", i) * seconds),
-          peak_memory: orNull("count", own.get("peak_memory"), `${where}.peak_memory`),
-          memory_kind: get("text", "memory_kind"), energy_joules: null, device: get("text", "device"),
-          precision: each("text", "precision", i), provenance: made,
-        };
-      });
-      return {
-        name: get("text", "name"), weights: cut < 0 ? told : told.slice(0, cut),
-        weights_file: cut < 0 ? "" : told.slice(cut + 2), sha256: get("text", "sha256"),
-        parameters: get("count", "parameters"), macs: get("count", "macs"),
-        input_size: size(own.get("input_size"), `${where}.input_size`), fingerprint, recipe: settings, runs,
-      };
-    });
-    for (const each of rows) {
-      if (String(each.input_size) !== String(rows[0].input_size)) each.fingerprint = "";
-    }
-    return { rows, data: about };
-  }
-
   function read(text) {
     let found;
     try {
@@ -214,21 +176,15 @@
     }
     found = fields(found, "the file");
     const schema = found.get("schema");
-    if (schema !== 1 && schema !== 2) refuse(`its schema is ${shown(schema)}, and this page reads 1 and 2`);
+    if (schema !== 2) refuse(`its schema is ${shown(schema)}, and this page reads 2`);
     if (found.has("key") && found.has("run")) {
       refuse("it is one finished run of a comparison that may go on. Finish that with --resume, and bring comparison.json");
     }
-    let result;
-    if (schema === 1) result = old(found);
-    else {
-      found.delete("derived");
-      found = fields(Object.fromEntries(found), "the file", ["schema", "rows", "data", "limit"]);
-      const about = data(found.get("data"));
-      const rows = list(found.get("rows"), "rows", MOST);
-      result = { data: about, rows: rows.map((r, i) => row(r, `rows[${i}]`, about.classes.length)) };
-    }
-    result.limit = orNull("count", found.get("limit"), "limit");
-    const { rows } = result;
+    found.delete("derived");
+    found = fields(Object.fromEntries(found), "the file", ["schema", "rows", "data", "limit"]);
+    const about = data(found.get("data"));
+    const rows = list(found.get("rows"), "rows", MOST).map((r, i) => row(r, `rows[${i}]`, about.classes.length));
+    const limit = orNull("count", found.get("limit"), "limit");
     const same = (what) => new Set(rows.map((r) => JSON.stringify(r.runs.map(what)))).size === 1;
     const names = rows.map((each) => each.name);
     const twice = names.find((name, i) => names.indexOf(name) < i);
@@ -236,7 +192,7 @@
     if (!rows.length || !rows[0].runs.length) refuse("it has no finished run");
     if (!same((each) => each.seed)) refuse("its rows have not the same seeds: it is unfinished, or put together by hand");
     if (!same((each) => each.truth)) refuse("its rows have not the same validation images");
-    return result;
+    return { data: about, rows, limit };
   }
 
   // A file of the reader's: refused by a word, or read.

@@ -93,10 +93,7 @@
   const signed = (value) => (value < 0 || Object.is(value, -0)
     ? fixed(value, 1).replace("-", "−") : `+${fixed(value, 1)}`);
 
-  // round(value) to a whole number: a tie to the even one.
-  const whole = (value) => Number(fixed(value, 0));
-
   window.lineageLab = Object.assign(window.lineageLab ?? {}, {
-    numbers: { mean, stdev, fixed, general, signed, whole },
+    numbers: { mean, stdev, fixed, general, signed },
   });
 })();

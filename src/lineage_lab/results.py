@@ -4,7 +4,7 @@ The file (schema 2) is one object:
 
 | key | what it holds |
 | --- | --- |
-| `schema` | 2. Files of schema 1 are read too; what they did not record stays empty. |
+| `schema` | 2: of this form. |
 | `data` | `name`, `licence`, `classes`, `train` and `val` (numbers of images), `drawn_by_seed`. |
 | `limit` | At most about so many images were used, or `null` for all. |
 | `rows` | One a network: the attributes of `lineage_lab.runs.Row`; in each, `runs`: of `Run`. |
@@ -218,7 +218,7 @@ class Comparison:
 
     @classmethod
     def load(cls, path: str | Path) -> "Comparison":
-        """Read what `save` wrote, of this schema or of schema 1.
+        """Read what `save` wrote.
 
         Raises:
             ValueError: The file is no comparison, of another schema, or contradicts itself; the
@@ -228,10 +228,8 @@ class Comparison:
             text = Path(path).read_text(encoding="utf-8")
             found = json.loads(text, parse_constant=_no_number)
             schema = found.pop("schema")
-            if schema == 1:
-                found = _from_schema_1(found)
-            elif schema != SCHEMA:
-                raise ValueError(f"its schema is {schema}, and this version reads 1 and {SCHEMA}")
+            if schema != SCHEMA:
+                raise ValueError(f"its schema is {schema}, and this version reads {SCHEMA}")
             found.pop("derived", None)
             if set(found) != {field.name for field in fields(cls)}:
                 raise ValueError(f"its fields are {', '.join(sorted(found))}")
@@ -261,58 +259,6 @@ class Comparison:
 
 def _no_number(text: str) -> float:
     raise ValueError(f"it holds {text}, which is no number of JSON")
-
-
-def _from_schema_1(found: dict[str, Any]) -> dict[str, Any]:
-    """What schema 1 recorded, in the places of schema 2; nothing is made up.
-
-    It kept no answers, losses or warm-up. Of the peak memory it kept the largest over the
-    seeds, which each run gets; the fingerprint was of the first row's images.
-    """
-    data, seeds, side = found["data"], found["seeds"], found["rows"][0]["input_size"]
-    rows = []
-    for row in found["rows"]:
-        weights, _, file = row["weights"].partition(", ")
-        random = row["weights"] == RANDOM
-        runs = [
-            {
-                "seed": seed,
-                "accuracy": row["accuracies"][i],
-                "truth": [],
-                "answers": [],
-                "losses": [],
-                "epochs": [],
-                "seconds": row["seconds"][i],
-                "warmup_seconds": None,
-                "images_trained": round(row["images_per_second"][i] * row["seconds"][i]),
-                "peak_memory": row["peak_memory"],
-                "memory_kind": row["memory_kind"],
-                "energy_joules": None,
-                "device": row["device"],
-                "precision": row["precision"][i],
-                "memory_format": "",
-                "compiled": None,
-                "provenance": found["provenance"],
-            }
-            for i, seed in enumerate(seeds)
-        ]
-        same = ("name", "sha256", "parameters", "macs", "input_size")
-        rows.append(
-            {key: row[key] for key in same}
-            | {
-                "weights": RANDOM if random else weights,
-                "weights_file": "" if random else file,
-                "fingerprint": data["fingerprint"] if row["input_size"] == side else "",
-                "recipe": found["recipe"],
-                "runs": runs,
-            }
-        )
-    kept = ("name", "licence", "classes", "train", "val")
-    return {
-        "rows": rows,
-        "data": {key: data[key] for key in kept} | {"drawn_by_seed": True},
-        "limit": found["limit"],
-    }
 
 
 def _budget(recipe: dict[str, Any]) -> str:

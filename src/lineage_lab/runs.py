@@ -30,15 +30,15 @@ class Run:
         losses: Training loss at each step.
         epochs: The learning curve: `lineage_lab.training.Epoch`, a point an epoch.
         seconds: Training alone; neither warm-up nor validation.
-        warmup_seconds: The trial before the first step, or ``None`` if not recorded.
+        warmup_seconds: The trial before the first step.
         images_trained: Images that went through training steps, each pass counted.
         peak_memory: In bytes, or ``None`` where the system doesn't tell.
         memory_kind: What `peak_memory` is of.
         energy_joules: Of the GPU, training and validation; ``None`` where it doesn't tell.
         device: Where it ran.
         precision: Such as ``fp32`` or ``bf16``.
-        memory_format: ``channels_last`` or ``contiguous``; empty if not recorded.
-        compiled: Whether by ``torch.compile``, or ``None`` if not recorded.
+        memory_format: ``channels_last`` or ``contiguous``.
+        compiled: Whether by ``torch.compile``.
         provenance: See `lineage_lab.provenance.provenance`.
     """
 
@@ -49,7 +49,7 @@ class Run:
     losses: tuple[float, ...]
     epochs: tuple[Epoch, ...]
     seconds: float
-    warmup_seconds: float | None
+    warmup_seconds: float
     images_trained: int
     peak_memory: int | None
     memory_kind: str
@@ -57,7 +57,7 @@ class Run:
     device: str
     precision: str
     memory_format: str
-    compiled: bool | None
+    compiled: bool
     provenance: dict[str, str]
 
     @property

@@ -167,7 +167,7 @@ def test_each_reason_beside_the_reference_is_the_packages(page: Page) -> None:
     ):
         runs = tuple(replace(r, **run_change) for r in first.runs)
         own.append(replace(reference, rows=(replace(first, runs=runs), *reference.rows[1:])))
-    for data in ({"train": 1}, {"name": "x"}, {"drawn_by_seed": False}, {"classes": ["a"]}):
+    for data in ({"train": 1}, {"name": "x"}, {"drawn_by_seed": False}, {"classes": ["a", "b"]}):
         own.append(replace(reference, data=reference.data | data))
     found = [page.evaluate(BESIDE, each.to_json()) for each in own]
     assert found == [list(beside(each, reference)) for each in own]

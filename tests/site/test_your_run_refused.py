@@ -14,7 +14,6 @@ from tests.site.browser import arrive
 from tests.site.comparisons import THREE, bring, drawn, saved
 
 PAGE = "try/your-run/"
-REFERENCE = Path(__file__).parents[2] / "docs" / "results" / "elpv-lite.json"
 SPLIT = drawn(5)
 
 
@@ -42,12 +41,6 @@ def in_row(**changes: Any) -> str:
     return changed(lambda f: f["rows"][0].update(changes))
 
 
-def older(change: Callable[[Any], object]) -> str:
-    found = json.loads(REFERENCE.read_text(encoding="utf-8"))
-    change(found)
-    return json.dumps(found)
-
-
 BROKEN = {
     "empty": ("", "it is not JSON"),
     "no JSON": ("<html>", "it is not JSON"),
@@ -56,6 +49,7 @@ BROKEN = {
     "a number": ("7", "the file must be an object"),
     "null": ("null", "the file must be an object"),
     "other JSON": ('{"type": "FeatureCollection"}', "its schema is nothing"),
+    "an older schema": ('{"schema": 1}', "its schema is 1"),
     "another schema": ('{"schema": 3}', "its schema is 3"),
     "schema as text": ('{"schema": "2"}', 'its schema is "2"'),
     "nothing in it": ('{"schema": 2}', "the file has no rows"),
@@ -126,15 +120,6 @@ BROKEN = {
         "must be a text",
     ),
     "a limit as text": (changed(lambda f: f.update(limit="64")), "limit must be a whole number"),
-    "older without lists": (
-        older(lambda f: f["rows"][0].update(seconds=5)),
-        "rows[0].seconds must be a list",
-    ),
-    "older with short lists": (
-        older(lambda f: f["rows"][0]["accuracies"].pop()),
-        "rows[0].accuracies[2]",
-    ),
-    "older without recipe": (older(lambda f: f.pop("recipe")), "recipe must be an object"),
 }
 
 

@@ -44,11 +44,12 @@ WORDS = {
 
 
 def draw() -> dict[str, str]:
-    """The table of the recipe's lines, that of the exercise, and what its checker says of it."""
+    """The recipe's lines; the exercise's table, its classes, and what its checker says of it."""
     exercise = Comparison.load(RESULTS / "elpv-lite.json")
     return {
         "lines.md": lines(recorded("recipe-lines")),
         "exercise.md": exercise.to_markdown(),
+        "classes.md": classes(exercise),
         "check.md": f"{check('finetune-1', exercise)}\n",
     }
 
@@ -93,6 +94,19 @@ def lines(found: dict[str, Any]) -> str:
         f"a multiple of the default's (median). {here['processor']} with {here['cores']} cores,",
         f"torch {here['torch']}, {here['date']}. Photographs: CC BY-NC-SA 4.0.",
     ))]  # fmt: skip
+    return "\n".join(rows) + "\n"
+
+
+def classes(found: Comparison) -> str:
+    """One row a network: the share of each class that is found, and how often its name is right."""
+    names = found.data["classes"]
+    head = [*(f"{name} found" for name in names), *(f"“{name}” is right" for name in names)]
+    rows = [f"| network | {' | '.join(head)} |", f"| --- |{' --: |' * len(head)}"]
+    for row in found.rows:
+        each = found.classes(row)
+        shares = [*(c.recall for c in each), *(c.precision for c in each)]
+        cells = ("–" if share is None else f"{share:.0%}" for share in shares)
+        rows.append(f"| {row.name} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -61,7 +61,7 @@ def report(result: Comparison) -> str:
     """The whole comparison as an HTML page.
 
     Args:
-        result: The comparison; one that was read from an older file has fewer sections.
+        result: The comparison; where the answers were not recorded there are fewer sections.
 
     Returns:
         The file's text. Nothing in it asks another place for anything, and a policy in its head
@@ -224,7 +224,7 @@ class _Page:
                 str(run.seed),
                 _percent(run.accuracy),
                 f"{run.seconds:.1f} s",
-                "–" if run.warmup_seconds is None else f"{run.warmup_seconds:.1f} s",
+                f"{run.warmup_seconds:.1f} s",
                 f"{run.images_per_second:.1f}",
                 "–" if run.peak_memory is None else f"{run.peak_memory / 2**30:.2f} GiB",
                 "–" if run.energy_joules is None else f"{run.energy_joules / 1000:.2f} kJ",
@@ -293,9 +293,7 @@ def _p(value: float) -> str:
 
 
 def _form(run: Run) -> str:
-    return ", ".join(
-        filter(None, (run.precision, run.memory_format, "compiled" if run.compiled else ""))
-    )
+    return f"{run.precision}, {run.memory_format}" + (", compiled" if run.compiled else "")
 
 
 def _hash(cell: str) -> str:
