@@ -60,6 +60,8 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[tuple[Pag
     )
     page.add_init_script(WATCH)
     page.goto(address, wait_until="load")
+    if "/try/" in address:  # what is touched there comes from a file that its script fetches
+        page.wait_for_load_state("networkidle")
     page.evaluate("document.fonts.ready.then(() => true)")
     page.evaluate(INSPECT)
     yield page, said
