@@ -15,7 +15,7 @@ from lineage_lab.beside import beside
 from lineage_lab.results import Comparison
 from lineage_lab.runs import RANDOM, Run
 from tests.docs.harness import covered_fences
-from tests.test_results import ANSWERS, row, run
+from tests.test_results import ANSWERS, row, run, with_runs
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "try" / "your-run.md"
@@ -43,12 +43,6 @@ def with_data(found: Comparison, **changes: Any) -> Comparison:
 
 def with_rows(found: Comparison, **changes: Any) -> Comparison:
     return replace(found, rows=tuple(replace(r, **changes) for r in found.rows))
-
-
-def with_runs(found: Comparison, **changes: Any) -> Comparison:
-    return replace(found, rows=tuple(
-        replace(r, runs=tuple(replace(one, **changes) for one in r.runs)) for r in found.rows
-    ))  # fmt: skip
 
 
 def made(one: Run, **changes: str) -> dict[str, str]:

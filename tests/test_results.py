@@ -184,12 +184,15 @@ def test_several_machines_are_all_named(result: Comparison) -> None:
     assert found.footnote.startswith("P / Q, 2 cores, cpu / A GPU; torch 2, Python 3, 2026-01-01.")
 
 
+def with_runs(found: Comparison, **changes: Any) -> Comparison:
+    return replace(found, rows=tuple(
+        replace(r, runs=tuple(replace(one, **changes) for one in r.runs)) for r in found.rows
+    ))  # fmt: skip
+
+
 def unrecorded(found: Comparison) -> Comparison:
     """The same of runs that kept no answers and no curves, as the page's copy of the reference."""
-    nothing: Any = {"truth": (), "answers": (), "losses": (), "epochs": ()}
-    return replace(found, rows=tuple(
-        replace(r, runs=tuple(replace(one, **nothing) for one in r.runs)) for r in found.rows
-    ))  # fmt: skip
+    return with_runs(found, truth=(), answers=(), losses=(), epochs=())
 
 
 def test_of_answers_that_were_not_recorded_nothing_is_said(

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.docs.harness import plugin
-from tests.site.browser import CHROMIUM, served
+from tests.site.browser import CHROMIUM, arrive, served
 from tests.site.screenshot import PAGES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -59,9 +59,10 @@ def opened(browser: Browser, address: str, **options: Any) -> Iterator[tuple[Pag
         ),
     )
     page.add_init_script(WATCH)
-    page.goto(address, wait_until="load")
     if "/try/" in address:  # what is touched there comes from a file that its script fetches
-        page.wait_for_load_state("networkidle")
+        arrive(page, address)
+    else:
+        page.goto(address, wait_until="load")
     page.evaluate("document.fonts.ready.then(() => true)")
     page.evaluate(INSPECT)
     yield page, said

@@ -50,9 +50,10 @@ def speed(found: dict[str, Any]) -> str:
     """One row a rival: how many times as many images a second ours trains, by network."""
     runs, summary, settings = found["runs"], found["summary"], found["settings"]
     networks = settings["networks"]
-    laps = [key.split(", ")[0] for key in runs if key.endswith(f"{networks[0]}, ours")]
+    rounds = len(summary["synthetic"]["rounds"])
     rates = [
-        median(runs[f"{lap}, {network}, ours"]["rate"] for lap in laps) for network in networks
+        median(runs[f"round {lap}, {network}, ours"]["rate"] for lap in range(rounds))
+        for network in networks
     ]
     rows = [
         f"| | together | {' | '.join(NAMES[network] for network in networks)} |",
@@ -67,13 +68,12 @@ def speed(found: dict[str, Any]) -> str:
         rows.append(f"| {words} | {whole} | {' | '.join(cells)} |")
     forms: dict[str, list[str]] = {}
     for network in networks:
-        forms.setdefault(runs[f"{laps[0]}, {network}, ours"]["precision"], []).append(
-            NAMES[network]
-        )
+        precision = runs[f"round 0, {network}, ours"]["precision"]
+        forms.setdefault(precision, []).append(NAMES[network])
     chosen = "; ".join(f"{precision} for {' and '.join(of)}" for precision, of in forms.items())
     rows += ["", " ".join((
         f"{settings['images']} photographs of ELPV for one pass, every pass counted, training",
-        f"alone. Medians of {len(laps)} rounds, in which the systems took turns; *together* is the",
+        f"alone. Medians of {rounds} rounds, in which the systems took turns; *together* is the",
         "geometric mean over the networks, with its lowest and highest round. *Tuned*: with our",
         "batch, precision and memory format, and images decoded before. Beside fastai, ours",
         f"trains the head first too. Our trial took {chosen}.",

@@ -10,6 +10,7 @@ from html import escape
 from itertools import count
 from typing import Any
 
+from lineage_lab.device import Form
 from lineage_lab.figures.results import curves, scatter
 from lineage_lab.results import Comparison
 from lineage_lab.runs import Row, Run
@@ -293,7 +294,9 @@ def _p(value: float) -> str:
 
 
 def _form(run: Run) -> str:
-    return f"{run.precision}, {run.memory_format}" + (", compiled" if run.compiled else "")
+    return str(
+        Form(precision=run.precision, memory_format=run.memory_format, compiled=run.compiled)
+    )
 
 
 def _hash(cell: str) -> str:
