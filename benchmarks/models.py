@@ -8,10 +8,12 @@ keeps for the backward pass.
     python benchmarks/models.py                      # a few rows, on what the machine has
     python benchmarks/models.py --all --without-timm # every row that torchvision ships
     python benchmarks/models.py resnet50 --rounds 20 --compile --json out.json
+
+Each finished row is written to ``--json`` at once, and one that is in the file is not measured
+again.
 """
 
 import argparse
-import json
 import statistics
 import time
 import warnings
@@ -21,6 +23,7 @@ from pathlib import Path
 import timm
 import torch
 import torchvision.models as tvm
+from finetune import Record
 from torch import Tensor, nn
 
 from lineage_lab import create_model, list_models
@@ -115,7 +118,7 @@ def measure(name: str, arguments: argparse.Namespace, device: torch.device) -> d
     labels = torch.randint(0, 1000, (arguments.batch,), device=device)
     found = networks(name, with_timm=not arguments.without_timm)
     models = {k: m.to(device) for k, m in found.items()}
-    report: dict[str, object] = {"model": name, "batch": arguments.batch}
+    report: dict[str, object] = {}
     forms = [("", models)]
     if arguments.compile:
         forms.append(("compiled ", {k: torch.compile(m) for k, m in models.items()}))
@@ -163,7 +166,7 @@ class Distances(nn.Module):
         return torch.cdist(x, self.codes).square()
 
 
-def parts(arguments: argparse.Namespace, device: torch.device) -> list[dict[str, object]]:
+def parts(arguments: argparse.Namespace, device: torch.device) -> dict[str, object]:
     """LRN, sparse C3 and RBF output beside their dense or built-in counterparts."""
     n = arguments.batch
     cases = {
@@ -176,7 +179,7 @@ def parts(arguments: argparse.Namespace, device: torch.device) -> list[dict[str,
         "RBF beside a linear layer": (
             RBFOutput(DIGIT_CODES, num_classes=10), nn.Linear(84, 10), (64 * n, 84)),
     }  # fmt: skip
-    found = []
+    found = {}
     for name, (ours, theirs, shape) in cases.items():
         if isinstance(ours, SparseConv2d):
             nn.init.normal_(ours.weight), nn.init.zeros_(ours.bias)
@@ -188,7 +191,7 @@ def parts(arguments: argparse.Namespace, device: torch.device) -> list[dict[str,
         ratio = ratios(laps)["counterpart"]
         print(f"{name:34} {medians['ours'] * 1e3:9.3f} ms   counterpart {ratio['median']:.3f} "
               f"({ratio['q1']:.3f} to {ratio['q3']:.3f})")  # fmt: skip
-        found.append({"part": name, "ours_seconds": medians["ours"], **ratio})
+        found[name] = {"ours_seconds": medians["ours"], **ratio}
     return found
 
 
@@ -210,11 +213,15 @@ def main() -> None:
     names = arguments.names
     if arguments.all:
         names = [name for name in list_models() if name in tvm.list_models(module=tvm)]
-    record = {**here, "rounds": arguments.rounds, "rows": [], "parts": parts(arguments, device)}
+    record = Record(arguments.json, {
+        "rounds": arguments.rounds, "batch": arguments.batch, "compiled": arguments.compile,
+        "timm": not arguments.without_timm})  # fmt: skip
+    if "parts" not in record.runs:
+        record.keep("parts", parts(arguments, device))
     for name in names:
-        record["rows"].append(measure(name, arguments, device))
-        if arguments.json:
-            arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        if name not in record.runs:
+            record.keep(name, measure(name, arguments, device))
+            torch.compiler.reset()
 
 
 if __name__ == "__main__":

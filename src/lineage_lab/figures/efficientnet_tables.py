@@ -125,15 +125,14 @@ def _times() -> str:
         "| | MACs | activations | answer, an image | training step, an image | MACs a second |",
         "| --- | --: | --: | --: | --: | --: |",
     ]
-    for row in found["rows"]:
-        if row["model"] not in TIMED:
-            continue
-        anatomy = anatomy_of(row["model"])
+    for name, words in TIMED.items():
+        anatomy = anatomy_of(name)
         answer, step = (
-            row[part]["ours_seconds"] / row["batch"] * 1000 for part in ("forward", "step")
+            found["runs"][name][part]["ours_seconds"] / found["settings"]["batch"] * 1000
+            for part in ("forward", "step")
         )
         cells = (
-            TIMED[row["model"]], f"{anatomy.macs / 1e9:.2f} G",
+            words, f"{anatomy.macs / 1e9:.2f} G",
             f"{anatomy.activations / 1e6:.1f} M", f"{answer:.0f} ms", f"{step:.0f} ms",
             f"{anatomy.macs / answer / 1e6:.0f} G",
         )  # fmt: skip

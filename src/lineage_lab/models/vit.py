@@ -64,12 +64,12 @@ class Attention(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
         """``[batch, tokens, dim]``, in and out."""
-        qkv = F.linear(x, self.qkv_weight, self.qkv_bias)
-        qkv = qkv.view(*x.shape[:2], 3, self.heads, -1)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        x = x.transpose(0, 1)  # tokens first, as in torchvision: the gradients are its to the bit
+        qkv = F.linear(x, self.qkv_weight, self.qkv_bias).unflatten(2, (3, self.heads, -1))
+        query, key, value = qkv.permute(2, 1, 3, 0, 4)  # each [batch, heads, tokens, dim / heads]
         gathered = F.scaled_dot_product_attention(query, key, value)  # softmax(q kᵀ / √d) v
-        y: Tensor = self.project(gathered.transpose(1, 2).flatten(2))
-        return y
+        y: Tensor = self.project(gathered.permute(2, 0, 1, 3).flatten(2))
+        return y.transpose(0, 1)
 
     # --8<-- [end:attention]
 
