@@ -202,12 +202,20 @@ def paper(options: argparse.Namespace) -> None:
 
 def memory(options: argparse.Namespace) -> None:
     record = Record(options.json, {"images": options.images, "batch": 16})
+    systems = ("ours", *options.systems)
+    for lap in range(options.rounds):
+        for network in options.networks:
+            for system in systems:
+                run(options.peers_python, f"round {lap}, {network}, {system}", record,
+                    system=system, network=network, images=options.images, batch=16)  # fmt: skip
     for network in options.networks:
-        rows = {s: run(options.peers_python, f"{network}, {s}", record, system=s, network=network,
-                       images=options.images, batch=16)
-                for s in ("ours", *options.systems)}  # fmt: skip
-        each = {s: r["peak_memory"] - r.get("cache_bytes", 0) for s, r in rows.items()}
-        print(f"{network}: " + ", ".join(f"{s} {size / 2**20:.0f} MiB" for s, size in each.items()))
+        told = []
+        for system in systems:
+            laps = [record.runs[f"round {lap}, {network}, {system}"]
+                    for lap in range(options.rounds)]  # fmt: skip
+            sizes = [(r["peak_memory"] - r.get("cache_bytes", 0)) / 2**20 for r in laps]
+            told.append(f"{system} {median(sizes):.0f} MiB ({min(sizes):.0f} to {max(sizes):.0f})")
+        print(f"{network}: {', '.join(told)}")
     print("resident, without workers and decoded images; batch 16 for all")
     finish(record, None)
 

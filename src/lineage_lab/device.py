@@ -12,14 +12,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from lineage_lab import __version__
 from lineage_lab.files import write_whole
 
 __all__ = ["Form", "autocast", "device_name", "finish", "matmul_precision", "memory_reused",
@@ -90,10 +92,34 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """What the forward pass runs in."""
+@contextmanager
+def autocast(device: torch.device, precision: str) -> Iterator[None]:
+    """What the forward pass runs in. On a CPU, depthwise convolutions stay in fp32."""
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-    return torch.autocast(device.type, half) if half else nullcontext()
+    if half is None:
+        yield
+        return
+    depthwise = _DepthwiseInFp32() if device.type == "cpu" else nullcontext()
+    with torch.autocast(device.type, half), depthwise:
+        yield
+
+
+class _DepthwiseInFp32(TorchFunctionMode):
+    """Depthwise convolutions in fp32, whatever they are cast to.
+
+    oneDNN has no fast kernels for some of their gradients in bf16: with stride 2, and from 5×5
+    on, these take several times as long as in fp32 (``benchmarks/depthwise.py``).
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.conv2d and len(args) > 1:
+            x, weight, *rest = args
+            if weight.shape[1] == 1 < x.shape[1]:  # each filter looks at one of the channels
+                with torch.autocast(x.device.type, enabled=False):
+                    return func(x.float(), weight.float(), *rest, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager
@@ -259,7 +285,7 @@ def _fastest(
     question = (type(model).__name__, sum(p.numel() for p in model.parameters()),
                 tuple(images.shape), [str(form) for form in forms], compiling,
                 device_name(device), _processor(), torch.get_num_threads(), torch.__version__,
-                torch.version.cuda)  # fmt: skip
+                torch.version.cuda, __version__)  # fmt: skip
     key = hashlib.sha256(repr(question).encode()).hexdigest()[:24]
     if form := _remembered(kept, key):
         for _ in range(WARMUP):

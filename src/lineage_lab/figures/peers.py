@@ -109,18 +109,24 @@ def accuracy(found: dict[str, Any]) -> str:
 
 def memory(found: dict[str, Any]) -> str:
     """One row a network; decoded images, which the system can drop at any time, left out."""
-    runs = found["runs"]
+    sizes: dict[str, dict[str, list[float]]] = {}
+    for key, run in found["runs"].items():
+        _, network, system = key.split(", ")
+        size = (run["peak_memory"] - run.get("cache_bytes", 0)) / 2**20
+        sizes.setdefault(network, {}).setdefault(system, []).append(size)
     rows = [f"| MiB | {' | '.join(SYSTEMS.values())} |", f"| --- |{' --: |' * len(SYSTEMS)}"]
-    for network in dict.fromkeys(key.split(", ")[0] for key in runs):
-        each = [runs[f"{network}, {system}"] for system in SYSTEMS]
-        sizes = [(run["peak_memory"] - run.get("cache_bytes", 0)) / 2**20 for run in each]
-        rows.append(f"| {NAMES[network]} | {' | '.join(f'{size:,.0f}' for size in sizes)} |")
+    for network, systems in sizes.items():
+        laps = [systems[system] for system in SYSTEMS]
+        cells = [f"{median(each):,.0f}<br>{min(each):,.0f} to {max(each):,.0f}" for each in laps]
+        rows.append(f"| {NAMES[network]} | {' | '.join(cells)} |")
+    rounds = len(laps[0])
     settings = found["settings"]
     rows += ["", " ".join((
         "*fastai* is its `fine_tune(1)`, *Trainer* that of Hugging Face, *tutorial* PyTorch's on",
         "transfer learning.",
         f"Peak of memory while {settings['images']} photographs of ELPV are trained on, at",
-        f"{settings['batch']} an optimizer step for all, decoded images left out, one run each.",
+        f"{settings['batch']} an optimizer step for all, decoded images left out. Medians of",
+        f"{rounds} runs, with the lowest and the highest.",
         machine(found),
     ))]  # fmt: skip
     return "\n".join(rows) + "\n"

@@ -64,9 +64,10 @@ class Attention(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
         """``[batch, tokens, dim]``, in and out."""
-        x = x.transpose(0, 1)  # tokens first, as in torchvision: the gradients are its to the bit
-        qkv = F.linear(x, self.qkv_weight, self.qkv_bias).unflatten(2, (3, self.heads, -1))
-        query, key, value = qkv.permute(2, 1, 3, 0, 4)  # each [batch, heads, tokens, dim / heads]
+        x = x.transpose(0, 1)  # tokens first: gradients are summed in torchvision's order
+        qkv = F.linear(x, self.qkv_weight, self.qkv_bias)
+        qkv = qkv.view(*x.shape[:2], 3, self.heads, -1)
+        query, key, value = qkv.permute(2, 1, 3, 0, 4)
         gathered = F.scaled_dot_product_attention(query, key, value)  # softmax(q kᵀ / √d) v
         y: Tensor = self.project(gathered.permute(2, 0, 1, 3).flatten(2))
         return y.transpose(0, 1)

@@ -1,0 +1,68 @@
+"""A training step in bf16 on the CPU: depthwise convolutions in fp32 beside all in bf16.
+
+The same network on the same images, in turns. What is printed is the ratio of all in bf16 to
+ours: above 1, ours is faster. fp32 stands beside them.
+
+    python benchmarks/depthwise.py
+    python benchmarks/depthwise.py mobilenet_v2 --rounds 8
+"""
+
+import argparse
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import timm
+import torch
+from finetune import Record
+from models import interleaved, ratios
+from torch import nn
+
+from lineage_lab import create_model, list_models
+from lineage_lab.device import autocast, memory_reused
+from lineage_lab.provenance import provenance
+
+NETWORKS = ("efficientnet_b0", "efficientnet_lite0", "convnext_tiny")
+CPU = torch.device("cpu")
+
+
+def measure(name: str, *, batch: int, rounds: int) -> dict[str, dict[str, float]]:
+    torch.manual_seed(0)
+    model = create_model(name) if name in list_models() else timm.create_model(name)
+    model.train().to(memory_format=torch.channels_last)
+    images = torch.randn(batch, 3, 224, 224).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(0, 1000, (batch,))
+
+    def step(form: AbstractContextManager[object]) -> None:
+        model.zero_grad(set_to_none=True)
+        with form:
+            scores = model(images)
+        nn.functional.cross_entropy(scores.float(), labels).backward()
+
+    medians, laps = interleaved({
+        "ours": lambda: step(autocast(CPU, "bf16")),
+        "all in bf16": lambda: step(torch.autocast("cpu", torch.bfloat16)),
+        "fp32": lambda: step(autocast(CPU, "fp32")),
+    }, rounds, CPU)  # fmt: skip
+    found = ratios(laps)
+    told = [f"{k} {r['median']:.2f} ({r['q1']:.2f} to {r['q3']:.2f})" for k, r in found.items()]
+    print(f"{name:20} {batch / medians['ours']:6.2f} images/s   {'   '.join(told)}", flush=True)
+    return {"ours": {"images_per_second": batch / medians["ours"]}, **found}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", default=NETWORKS)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    record = Record(options.json, {"batch": options.batch, "rounds": options.rounds})
+    with memory_reused(CPU):
+        for name in options.names:
+            if name not in record.runs:
+                record.keep(name, measure(name, batch=options.batch, rounds=options.rounds))
+    print(", ".join(f"{key}: {value}" for key, value in provenance().items()))
+
+
+if __name__ == "__main__":
+    main()
