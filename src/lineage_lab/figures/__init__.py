@@ -80,7 +80,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "../../docs/results/elpv-lite.json",
         "../../docs/results/recipe-lines.json",
     ),
-    "peers": ("figures/kept.py", "figures/peers.py", "../../docs/results/finetune-*.json"),
+    "peers": (
+        "figures/kept.py",
+        "figures/peers.py",
+        "../../docs/results/finetune-*.json",
+        "../../docs/results/depthwise.json",
+    ),
     "your_run": (
         "figures/charts.py",
         "figures/results.py",

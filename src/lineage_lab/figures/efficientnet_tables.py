@@ -137,4 +137,10 @@ def _times() -> str:
             f"{anatomy.macs / answer / 1e6:.0f} G",
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join((*lines, ""))
+    here = found["provenance"]
+    where = (
+        f"In fp32; medians of {found['settings']['rounds']} rounds, in which the networks took "
+        f"turns with torchvision's and timm's. {here['processor']} with {here['cores']} cores, "
+        f"torch {here['torch']}; {here['date']}."
+    )
+    return "\n".join((*lines, "", where, ""))

@@ -1,6 +1,7 @@
 """Our routine beside fastai, Hugging Face's Trainer and PyTorch's tutorial, as tables.
 
-Neighbours: `benchmarks/finetune.py` makes the runs, ``docs/fine-tune.md`` shows the tables.
+Neighbours: `benchmarks/finetune.py` and `benchmarks/depthwise.py` make the runs,
+``docs/fine-tune.md`` shows the tables.
 """
 
 import math
@@ -29,6 +30,7 @@ RIVALS = {
 }
 
 NAMES = {
+    "mobilenetv3_large_100": "MobileNetV3-L (timm)",
     "resnet50": "ResNet-50",
     "convnext_tiny": "ConvNeXt-T",
     "efficientnet_b0": "EfficientNet-B0",
@@ -37,12 +39,13 @@ NAMES = {
 
 
 def draw() -> dict[str, str]:
-    """What the benchmark found of speed, of accuracy and of memory, as Markdown."""
+    """What the benchmarks found of speed, of accuracy and of memory, as Markdown."""
     return {
         "speed.md": speed(recorded("finetune-speed")),
         "accuracy.md": accuracy(recorded("finetune-elpv")),
         "memory.md": memory(recorded("finetune-memory")),
         "paper.md": paper(recorded("finetune-paper")),
+        "depthwise.md": depthwise(recorded("depthwise")),
     }
 
 
@@ -70,7 +73,10 @@ def speed(found: dict[str, Any]) -> str:
     for network in networks:
         precision = runs[f"round 0, {network}, ours"]["precision"]
         forms.setdefault(precision, []).append(NAMES[network])
-    chosen = "; ".join(f"{precision} for {' and '.join(of)}" for precision, of in forms.items())
+    chosen = "; ".join(
+        f"{precision} for {'all' if len(forms) == 1 else ', '.join(of)}"
+        for precision, of in forms.items()
+    )
     rows += ["", " ".join((
         f"{settings['images']} photographs of ELPV for one pass, every pass counted, training",
         f"alone. Medians of {rounds} rounds, in which the systems took turns; *together* is the",
@@ -127,6 +133,26 @@ def memory(found: dict[str, Any]) -> str:
         f"Peak of memory while {settings['images']} photographs of ELPV are trained on, at",
         f"{settings['batch']} an optimizer step for all, decoded images left out. Medians of",
         f"{rounds} runs, with the lowest and the highest.",
+        machine(found),
+    ))]  # fmt: skip
+    return "\n".join(rows) + "\n"
+
+
+def depthwise(found: dict[str, Any]) -> str:
+    """One row a network: how many times as fast a step in bf16 is as in two other forms."""
+    runs, settings = found["runs"], found["settings"]
+    rows = ["| | images/s | vs all in bf16 | vs fp32 |", "| --- | --: | --: | --: |"]
+    for network, run in runs.items():
+        cells = [
+            f"{run[form]['median']:.2f}×<br>{run[form]['q1']:.2f} to {run[form]['q3']:.2f}"
+            for form in ("all in bf16", "fp32")
+        ]
+        rate = run["ours"]["images_per_second"]
+        rows.append(f"| {NAMES[network]} | {rate:.1f} | {' | '.join(cells)} |")
+    rows += ["", " ".join((
+        f"A training step of {settings['batch']} images in bf16, depthwise convolutions in fp32,",
+        f"beside the same step in two other forms. Medians of {settings['rounds']} rounds, in",
+        "which the forms took turns, with the quartiles.",
         machine(found),
     ))]  # fmt: skip
     return "\n".join(rows) + "\n"
