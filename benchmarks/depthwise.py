@@ -4,7 +4,7 @@ The same network on the same images, in turns. What is printed is the ratio of a
 ours: above 1, ours is faster. fp32 stands beside them.
 
     python benchmarks/depthwise.py
-    python benchmarks/depthwise.py mobilenet_v2 --rounds 8
+    python benchmarks/depthwise.py mobilenetv2_100 --rounds 16
 """
 
 import argparse
@@ -21,7 +21,7 @@ from lineage_lab import create_model, list_models
 from lineage_lab.device import autocast, memory_reused
 from lineage_lab.provenance import provenance
 
-NETWORKS = ("efficientnet_b0", "efficientnet_lite0", "convnext_tiny")
+NETWORKS = ("efficientnet_b0", "efficientnet_lite0", "convnext_tiny", "mobilenetv3_large_100")
 CPU = torch.device("cpu")
 
 

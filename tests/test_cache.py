@@ -306,4 +306,5 @@ def test_a_set_is_trained_on_without_being_in_memory(kept: Path, tmp_path: Path)
     size, grown, steps = map(int, done.communicate()[0].split())
     assert size > 250
     assert steps == 66  # each picture to train on was seen once
-    assert grown < size / 8, grown
+    # The heap may grow by some batches in fp32, 12 MiB each; what is trained on has 196.
+    assert grown < size / 4, grown
