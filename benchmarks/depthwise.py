@@ -4,48 +4,39 @@ The same network on the same images, in turns. What is printed is the ratio of a
 ours: above 1, ours is faster. fp32 stands beside them.
 
     python benchmarks/depthwise.py
-    python benchmarks/depthwise.py mobilenetv2_100 --rounds 16
+    python benchmarks/depthwise.py timm/mobilenetv2_100 --rounds 16
 """
 
 import argparse
-from contextlib import AbstractContextManager
 from pathlib import Path
 
-import timm
 import torch
 from finetune import Record
-from models import interleaved, ratios
-from torch import nn
+from models import interleaved, ratios, step, told
 
-from lineage_lab import create_model, list_models
+from lineage_lab import create_model
 from lineage_lab.device import autocast, memory_reused
 from lineage_lab.provenance import provenance
 
-NETWORKS = ("efficientnet_b0", "efficientnet_lite0", "convnext_tiny", "mobilenetv3_large_100")
+NETWORKS = ("efficientnet_b0", "efficientnet_lite0", "convnext_tiny", "timm/mobilenetv3_large_100")
 CPU = torch.device("cpu")
 
 
 def measure(name: str, *, batch: int, rounds: int) -> dict[str, dict[str, float]]:
     torch.manual_seed(0)
-    model = create_model(name) if name in list_models() else timm.create_model(name)
+    model = create_model(name)
     model.train().to(memory_format=torch.channels_last)
     images = torch.randn(batch, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, 1000, (batch,))
 
-    def step(form: AbstractContextManager[object]) -> None:
-        model.zero_grad(set_to_none=True)
-        with form:
-            scores = model(images)
-        nn.functional.cross_entropy(scores.float(), labels).backward()
-
     medians, laps = interleaved({
-        "ours": lambda: step(autocast(CPU, "bf16")),
-        "all in bf16": lambda: step(torch.autocast("cpu", torch.bfloat16)),
-        "fp32": lambda: step(autocast(CPU, "fp32")),
+        "ours": lambda: step(model, images, labels, autocast(CPU, "bf16")),
+        "all in bf16": lambda: step(model, images, labels,
+                                    torch.autocast("cpu", torch.bfloat16)),
+        "fp32": lambda: step(model, images, labels),
     }, rounds, CPU)  # fmt: skip
     found = ratios(laps)
-    told = [f"{k} {r['median']:.2f} ({r['q1']:.2f} to {r['q3']:.2f})" for k, r in found.items()]
-    print(f"{name:20} {batch / medians['ours']:6.2f} images/s   {'   '.join(told)}", flush=True)
+    print(f"{name:26} {batch / medians['ours']:6.2f} images/s   {told(found)}", flush=True)
     return {"ours": {"images_per_second": batch / medians["ours"]}, **found}
 
 

@@ -208,16 +208,18 @@ def memory(options: argparse.Namespace) -> None:
             for system in systems:
                 run(options.peers_python, f"round {lap}, {network}, {system}", record,
                     system=system, network=network, images=options.images, batch=16)  # fmt: skip
+    summary: dict[str, dict[str, list[float]]] = {}
     for network in options.networks:
-        told = []
+        summary[network] = sizes = {}
         for system in systems:
             laps = [record.runs[f"round {lap}, {network}, {system}"]
                     for lap in range(options.rounds)]  # fmt: skip
-            sizes = [(r["peak_memory"] - r.get("cache_bytes", 0)) / 2**20 for r in laps]
-            told.append(f"{system} {median(sizes):.0f} MiB ({min(sizes):.0f} to {max(sizes):.0f})")
+            sizes[system] = [(r["peak_memory"] - r.get("cache_bytes", 0)) / 2**20 for r in laps]
+        told = [f"{system} {median(each):.0f} MiB ({min(each):.0f} to {max(each):.0f})"
+                for system, each in sizes.items()]  # fmt: skip
         print(f"{network}: {', '.join(told)}")
     print("resident, without workers and decoded images; batch 16 for all")
-    finish(record, None)
+    finish(record, summary)
 
 
 def startup(options: argparse.Namespace) -> None:

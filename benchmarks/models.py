@@ -18,6 +18,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import timm
@@ -74,11 +75,24 @@ def ratios(laps: dict[str, list[float]], ours: str = "ours") -> dict[str, dict[s
     return found
 
 
-def step(model: nn.Module, images: Tensor, labels: Tensor) -> None:
+def told(found: dict[str, dict[str, float]]) -> str:
+    """What `ratios` found, to be printed."""
+    return "   ".join(f"{name} {ratio['median']:.3f} ({ratio['q1']:.3f} to {ratio['q3']:.3f})"
+                      for name, ratio in found.items())  # fmt: skip
+
+
+def step(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    form: AbstractContextManager[object] | None = None,
+) -> None:
+    """Forward, in a form such as autocast, and backward."""
     model.zero_grad(set_to_none=True)
-    outputs = model(images)
+    with form or nullcontext():
+        outputs = model(images)
     logits = outputs[0] if isinstance(outputs, tuple) else outputs
-    nn.functional.cross_entropy(logits, labels).backward()
+    nn.functional.cross_entropy(logits.float(), labels).backward()
 
 
 def peak(run: Callable[[], object], device: torch.device) -> int:
@@ -143,11 +157,8 @@ def measure(name: str, arguments: argparse.Namespace, device: torch.device) -> d
     }
     for key, value in report.items():
         if isinstance(value, dict) and "ours_seconds" in value:
-            parts = [f"{k} {v['median']:.3f} ({v['q1']:.3f} to {v['q3']:.3f})"
-                     for k, v in value.items() if k != "ours_seconds"]  # fmt: skip
-            print(
-                f"{name:16} {key:17} {value['ours_seconds'] * 1e3:9.2f} ms   " + "   ".join(parts)
-            )
+            rest = {k: v for k, v in value.items() if k != "ours_seconds"}
+            print(f"{name:16} {key:17} {value['ours_seconds'] * 1e3:9.2f} ms   {told(rest)}")
         elif key == "memory":
             base = value["ours"]
             parts = [f"{k} {v / base:.3f}" for k, v in value.items() if k != "ours"]
@@ -188,10 +199,9 @@ def parts(arguments: argparse.Namespace, device: torch.device) -> dict[str, obje
         for key, module in (("ours", ours.to(device)), ("counterpart", theirs.to(device))):
             runs[key] = lambda m=module, x=x: m(x).sum().backward()
         medians, laps = interleaved(runs, 10 * arguments.rounds, device)
-        ratio = ratios(laps)["counterpart"]
-        print(f"{name:34} {medians['ours'] * 1e3:9.3f} ms   counterpart {ratio['median']:.3f} "
-              f"({ratio['q1']:.3f} to {ratio['q3']:.3f})")  # fmt: skip
-        found[name] = {"ours_seconds": medians["ours"], **ratio}
+        ratio = ratios(laps)
+        print(f"{name:34} {medians['ours'] * 1e3:9.3f} ms   {told(ratio)}")
+        found[name] = {"ours_seconds": medians["ours"], **ratio["counterpart"]}
     return found
 
 

@@ -279,9 +279,11 @@ import torch
 from torch import nn
 from lineage_lab import cache, finetune
 from lineage_lab.data import ImageSet, split
+from lineage_lab.device import forget_peak_memory
 from lineage_lab.recipe import Recipe
 
 def own():  # memory of the process itself, in MiB; what is mapped from a file is not
+    forget_peak_memory(torch.device("cpu"))  # gives back what is free: a heap with holes is no use
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("RssAnon:")).split()[1]) // 1024
 
@@ -306,5 +308,4 @@ def test_a_set_is_trained_on_without_being_in_memory(kept: Path, tmp_path: Path)
     size, grown, steps = map(int, done.communicate()[0].split())
     assert size > 250
     assert steps == 66  # each picture to train on was seen once
-    # The heap may grow by some batches in fp32, 12 MiB each; what is trained on has 196.
-    assert grown < size / 4, grown
+    assert grown < size / 8, grown

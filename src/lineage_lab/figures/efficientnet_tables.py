@@ -10,7 +10,7 @@ import torch
 
 from lineage_lab.anatomy import Anatomy
 from lineage_lab.figures.chapter import count_macs
-from lineage_lab.figures.kept import recorded
+from lineage_lab.figures.kept import machine, recorded
 from lineage_lab.models.efficientnet import STAGES, VARIANTS, EfficientNet, MBConv, Scaling
 from lineage_lab.printed import PRINTED
 from lineage_lab.quizzes.efficientnet import anatomy as anatomy_of
@@ -137,10 +137,8 @@ def _times() -> str:
             f"{anatomy.macs / answer / 1e6:.0f} G",
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    here = found["provenance"]
     where = (
         f"In fp32; medians of {found['settings']['rounds']} rounds, in which the networks took "
-        f"turns with torchvision's and timm's. {here['processor']} with {here['cores']} cores, "
-        f"torch {here['torch']}; {here['date']}."
+        f"turns with torchvision's and timm's. {machine(found)}"
     )
     return "\n".join((*lines, "", where, ""))

@@ -10,7 +10,7 @@ from typing import Any
 
 from lineage_lab.files import write_whole
 
-__all__ = ["RESULTS", "keep", "recorded", "so_far"]
+__all__ = ["RESULTS", "keep", "machine", "recorded", "so_far"]
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
@@ -43,3 +43,15 @@ def keep(name: str, found: dict[str, Any], *, text: str = "") -> None:
     """
     text = text or json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     write_whole(RESULTS / f"{name}.json", text)
+
+
+def machine(found: dict[str, Any]) -> str:
+    """Where and with what the runs were made, in a sentence."""
+    here = found["provenance"]
+    runs = found["runs"].values()
+    versions = {told for run in runs for told in run.get("versions", {}).items()}
+    tools = "".join(f", {name} {number}" for name, number in sorted(versions))
+    return (
+        f"{here['processor']} with {here['cores']} cores, bf16 instructions: "
+        f"{here['bf16_instructions']}; torch {here['torch']}{tools}; {here['date']}."
+    )

@@ -8,7 +8,7 @@ import math
 from statistics import mean, median, stdev
 from typing import Any
 
-from lineage_lab.figures.kept import recorded
+from lineage_lab.figures.kept import machine, recorded
 
 __all__ = ["draw"]
 
@@ -30,7 +30,7 @@ RIVALS = {
 }
 
 NAMES = {
-    "mobilenetv3_large_100": "MobileNetV3-L (timm)",
+    "timm/mobilenetv3_large_100": "MobileNetV3-L (timm)",
     "resnet50": "ResNet-50",
     "convnext_tiny": "ConvNeXt-T",
     "efficientnet_b0": "EfficientNet-B0",
@@ -77,15 +77,12 @@ def speed(found: dict[str, Any]) -> str:
         f"{precision} for {'all' if len(forms) == 1 else ', '.join(of)}"
         for precision, of in forms.items()
     )
-    rows += ["", " ".join((
+    return _with_note(rows, found,
         f"{settings['images']} photographs of ELPV for one pass, every pass counted, training",
         f"alone. Medians of {rounds} rounds, in which the systems took turns; *together* is the",
         "geometric mean over the networks, with its lowest and highest round. *Tuned*: with our",
         "batch, precision and memory format, and images decoded before. Beside fastai, ours",
-        f"trains the head first too. Our trial took {chosen}.",
-        machine(found),
-    ))]  # fmt: skip
-    return "\n".join(rows) + "\n"
+        f"trains the head first too. Our trial took {chosen}.")  # fmt: skip
 
 
 def accuracy(found: dict[str, Any]) -> str:
@@ -102,40 +99,29 @@ def accuracy(found: dict[str, Any]) -> str:
         seconds = " | ".join(f"{run['seconds']:,.0f}" for run in both)
         rows.append(f"| {split} | {shares} | {seconds} |")
     points, half = summary["points"], summary["half_interval"]
-    rows += ["", " ".join((
+    return _with_note(rows, found,
         f"{NAMES[found['settings']['network']]} with its ImageNet weights, all of ELPV, three",
         "quarters to train on. *fastai* is its `fine_tune(1)`. Ours is ahead by",
         f"{points:.1f} points, with a 95 % interval from {points - half:.1f} to",
         f"{points + half:.1f} ({len(splits)} splits, corrected for the images that they share),",
-        f"in {summary['time_ratio']:.0%} of the time (median).",
-        machine(found),
-    ))]  # fmt: skip
-    return "\n".join(rows) + "\n"
+        f"in {summary['time_ratio']:.0%} of the time (median).")  # fmt: skip
 
 
 def memory(found: dict[str, Any]) -> str:
     """One row a network; decoded images, which the system can drop at any time, left out."""
-    sizes: dict[str, dict[str, list[float]]] = {}
-    for key, run in found["runs"].items():
-        _, network, system = key.split(", ")
-        size = (run["peak_memory"] - run.get("cache_bytes", 0)) / 2**20
-        sizes.setdefault(network, {}).setdefault(system, []).append(size)
     rows = [f"| MiB | {' | '.join(SYSTEMS.values())} |", f"| --- |{' --: |' * len(SYSTEMS)}"]
-    for network, systems in sizes.items():
+    for network, systems in found["summary"].items():
         laps = [systems[system] for system in SYSTEMS]
         cells = [f"{median(each):,.0f}<br>{min(each):,.0f} to {max(each):,.0f}" for each in laps]
         rows.append(f"| {NAMES[network]} | {' | '.join(cells)} |")
     rounds = len(laps[0])
     settings = found["settings"]
-    rows += ["", " ".join((
+    return _with_note(rows, found,
         "*fastai* is its `fine_tune(1)`, *Trainer* that of Hugging Face, *tutorial* PyTorch's on",
         "transfer learning.",
         f"Peak of memory while {settings['images']} photographs of ELPV are trained on, at",
         f"{settings['batch']} an optimizer step for all, decoded images left out. Medians of",
-        f"{rounds} runs, with the lowest and the highest.",
-        machine(found),
-    ))]  # fmt: skip
-    return "\n".join(rows) + "\n"
+        f"{rounds} runs, with the lowest and the highest.")  # fmt: skip
 
 
 def depthwise(found: dict[str, Any]) -> str:
@@ -149,13 +135,10 @@ def depthwise(found: dict[str, Any]) -> str:
         ]
         rate = run["ours"]["images_per_second"]
         rows.append(f"| {NAMES[network]} | {rate:.1f} | {' | '.join(cells)} |")
-    rows += ["", " ".join((
+    return _with_note(rows, found,
         f"A training step of {settings['batch']} images in bf16, depthwise convolutions in fp32,",
         f"beside the same step in two other forms. Medians of {settings['rounds']} rounds, in",
-        "which the forms took turns, with the quartiles.",
-        machine(found),
-    ))]  # fmt: skip
-    return "\n".join(rows) + "\n"
+        "which the forms took turns, with the quartiles.")  # fmt: skip
 
 
 def paper(found: dict[str, Any]) -> str:
@@ -177,13 +160,6 @@ def paper(found: dict[str, Any]) -> str:
     )) + "\n"  # fmt: skip
 
 
-def machine(found: dict[str, Any]) -> str:
-    """Where and with what the runs were made, in a sentence."""
-    here = found["provenance"]
-    runs = found["runs"].values()
-    versions = {told for run in runs for told in run.get("versions", {}).items()}
-    tools = "".join(f", {name} {number}" for name, number in sorted(versions))
-    return (
-        f"{here['processor']} with {here['cores']} cores, bf16 instructions: "
-        f"{here['bf16_instructions']}; torch {here['torch']}{tools}; {here['date']}."
-    )
+def _with_note(rows: list[str], found: dict[str, Any], *words: str) -> str:
+    """A table, and below it what it shows and where it was measured."""
+    return "\n".join((*rows, "", " ".join((*words, machine(found))), ""))

@@ -8,7 +8,7 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from lineage_lab.exercises import check
-from lineage_lab.figures.kept import RESULTS, recorded
+from lineage_lab.figures.kept import RESULTS, machine, recorded
 from lineage_lab.results import Comparison
 from lineage_lab.significance import Difference, differ, holm
 
@@ -83,7 +83,6 @@ def lines(found: dict[str, Any]) -> str:
         for name, p in corrected
         if replace(beside[name], p_holm=p).is_shown
     ]
-    here = found["provenance"]
     rows += ["", " ".join((
         f"`{settings['network']}` with its ImageNet weights, one epoch on {settings['train']:,}",
         f"photographs of ELPV of {settings['size']} pixels a side, validated on",
@@ -91,8 +90,8 @@ def lines(found: dict[str, Any]) -> str:
         "standard deviation. The difference is in points, with its 95 % interval, corrected for",
         "the images that the splits share. Corrected for the number of lines too (Holm), the",
         f"difference is shown for {', '.join(shown) or 'none'}. The time is that of training, as",
-        f"a multiple of the default's (median). {here['processor']} with {here['cores']} cores,",
-        f"torch {here['torch']}, {here['date']}. Photographs: CC BY-NC-SA 4.0.",
+        f"a multiple of the default's (median). {machine(found)}",
+        "Photographs: CC BY-NC-SA 4.0.",
     ))]  # fmt: skip
     return "\n".join(rows) + "\n"
 
