@@ -85,6 +85,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "figures/peers.py",
         "../../docs/results/finetune-*.json",
         "../../docs/results/depthwise.json",
+        "../../docs/results/models-all.json",
     ),
     "your_run": (
         "figures/charts.py",

@@ -1,11 +1,11 @@
-"""Our routine beside fastai, Hugging Face's Trainer and PyTorch's tutorial, as tables.
+"""Our routine beside fastai's, Hugging Face's and PyTorch's, our networks beside torchvision's.
 
-Neighbours: `benchmarks/finetune.py` and `benchmarks/depthwise.py` make the runs,
-``docs/fine-tune.md`` shows the tables.
+Neighbours: `benchmarks/finetune.py`, `benchmarks/depthwise.py` and `benchmarks/models.py` make the
+runs, ``docs/fine-tune.md`` and ``docs/verified.md`` show the tables.
 """
 
 import math
-from statistics import mean, median, stdev
+from statistics import geometric_mean, mean, median, stdev
 from typing import Any
 
 from lineage_lab.figures.kept import machine, recorded
@@ -46,6 +46,7 @@ def draw() -> dict[str, str]:
         "memory.md": memory(recorded("finetune-memory")),
         "paper.md": paper(recorded("finetune-paper")),
         "depthwise.md": depthwise(recorded("depthwise")),
+        "networks.md": networks(recorded("models-all")),
     }
 
 
@@ -139,6 +140,26 @@ def depthwise(found: dict[str, Any]) -> str:
         f"A training step of {settings['batch']} images in bf16, depthwise convolutions in fp32,",
         f"beside the same step in two other forms. Medians of {settings['rounds']} rounds, in",
         "which the forms took turns, with the quartiles.")  # fmt: skip
+
+
+def networks(found: dict[str, Any]) -> str:
+    """One row a way to run a network: how many times our time torchvision and timm take."""
+    settings = found["settings"]
+    runs = {name: run for name, run in found["runs"].items() if name != "parts"}
+    rows = ["| their time / ours | torchvision | timm |", "| --- | --: | --: |"]
+    counts = []
+    for form in ("forward", "step", "compiled forward", "compiled step"):
+        cells = []
+        for other in ("torchvision", "timm"):
+            each = [run[form][other]["median"] for run in runs.values() if other in run[form]]
+            counts.append(len(each))
+            cells.append(f"{geometric_mean(each):.2f}×<br>{min(each):.2f} to {max(each):.2f}")
+        rows.append(f"| {form.replace('step', 'training step')} | {' | '.join(cells)} |")
+    return _with_note(rows, found,
+        f"Geometric mean over {counts[0]} networks, {counts[1]} of which timm has too, with the",
+        f"lowest and the highest network. Batches of {settings['batch']}, each network at its own",
+        f"resolution, fp32; of each network the median of {settings['rounds']} rounds, in which",
+        "the forms took turns.")  # fmt: skip
 
 
 def paper(found: dict[str, Any]) -> str:
