@@ -145,21 +145,22 @@ def depthwise(found: dict[str, Any]) -> str:
 def networks(found: dict[str, Any]) -> str:
     """One row a way to run a network: how many times our time torchvision and timm take."""
     settings = found["settings"]
-    runs = {name: run for name, run in found["runs"].items() if name != "parts"}
-    rows = ["| their time / ours | torchvision | timm |", "| --- | --: | --: |"]
-    counts = []
+    beside = {
+        other: [run for run in found["runs"].values() if other in run.get("forward", {})]
+        for other in ("torchvision", "timm")
+    }
+    rows = [f"| their time / ours | {' | '.join(beside)} |", "| --- | --: | --: |"]
     for form in ("forward", "step", "compiled forward", "compiled step"):
         cells = []
-        for other in ("torchvision", "timm"):
-            each = [run[form][other]["median"] for run in runs.values() if other in run[form]]
-            counts.append(len(each))
+        for other, runs in beside.items():
+            each = [run[form][other]["median"] for run in runs]
             cells.append(f"{geometric_mean(each):.2f}×<br>{min(each):.2f} to {max(each):.2f}")
         rows.append(f"| {form.replace('step', 'training step')} | {' | '.join(cells)} |")
     return _with_note(rows, found,
-        f"Geometric mean over {counts[0]} networks, {counts[1]} of which timm has too, with the",
-        f"lowest and the highest network. Batches of {settings['batch']}, each network at its own",
-        f"resolution, fp32; of each network the median of {settings['rounds']} rounds, in which",
-        "the forms took turns.")  # fmt: skip
+        f"Geometric mean over {len(beside['torchvision'])} networks, {len(beside['timm'])} of",
+        "which timm has too, with the lowest and the highest network. Batches of",
+        f"{settings['batch']}, each network at its own resolution, fp32; of each network",
+        f"the median of {settings['rounds']} rounds, in which the forms took turns.")  # fmt: skip
 
 
 def paper(found: dict[str, Any]) -> str:
