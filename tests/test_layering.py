@@ -25,7 +25,7 @@ LAYERS = (
     },
     {"decode", "operators"},
     {"cache", "folders"},
-    {"datasets"},
+    {"datasets", "kernels"},
     {
         "augment",
         "blocks",

@@ -170,24 +170,6 @@ def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> 
     assert str(choose(precision="bf16", memory_format="contiguous")) == "bf16, contiguous"
 
 
-def test_in_bf16_on_a_cpu_depthwise_convolutions_alone_stay_in_fp32() -> None:
-    torch.manual_seed(0)
-    x = torch.randn(2, 4, 6, 6)
-    depthwise = nn.Conv2d(4, 8, 3, groups=4, bias=True)
-    whole, grouped, grey = nn.Conv2d(4, 8, 3), nn.Conv2d(4, 8, 3, groups=2), nn.Conv2d(1, 8, 3)
-    expected = depthwise(x.bfloat16().float())
-    with device.autocast(torch.device("cpu"), "bf16"):
-        assert torch.equal(depthwise(x.bfloat16()), expected)
-        assert {layer(x).dtype for layer in (whole, grouped)} == {torch.bfloat16}
-        assert grey(x[:, :1]).dtype == torch.bfloat16
-    with device.autocast(torch.device("cpu"), "fp32"):
-        assert whole(x).dtype == depthwise(x).dtype == torch.float32
-    assert depthwise(x).dtype == torch.float32  # and it is over with the forward pass
-    compiled = torch.compile(nn.Sequential(whole, nn.Conv2d(8, 8, 3, groups=8)), backend="eager")
-    with device.autocast(torch.device("cpu"), "bf16"):
-        assert compiled(x).dtype == torch.float32
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"precision": "tf32"}, "a form of CUDA's"), ({"precision": "fp16"}, "is for GPUs")],

@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from lineage_lab import __version__
 from lineage_lab.files import write_whole
+from lineage_lab.kernels import FastOnCpu
 
 __all__ = ["Form", "autocast", "device_name", "finish", "matmul_precision", "memory_reused",
            "peak_memory", "pick_device", "trial"]  # fmt: skip
@@ -94,32 +94,11 @@ def device_name(device: torch.device) -> str:
 
 @contextmanager
 def autocast(device: torch.device, precision: str) -> Iterator[None]:
-    """What the forward pass runs in. On a CPU, depthwise convolutions stay in fp32."""
+    """What the forward pass runs in. On a CPU it chooses kernels too (`lineage_lab.kernels`)."""
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-    if half is None:
+    kernels = FastOnCpu() if device.type == "cpu" else nullcontext()
+    with torch.autocast(device.type, half) if half else nullcontext(), kernels:
         yield
-        return
-    depthwise = _DepthwiseInFp32() if device.type == "cpu" else nullcontext()
-    with torch.autocast(device.type, half), depthwise:
-        yield
-
-
-class _DepthwiseInFp32(TorchFunctionMode):
-    """Depthwise convolutions in fp32, whatever they are cast to.
-
-    oneDNN has no fast kernels for some of their gradients in bf16: with stride 2, and from 5×5
-    on, these take several times as long as in fp32 (``benchmarks/depthwise.py``).
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is torch.conv2d and len(args) > 1:
-            x, weight, *rest = args
-            if weight.shape[1] == 1 < x.shape[1]:  # each filter looks at one of the channels
-                with torch.autocast(x.device.type, enabled=False):
-                    return func(x.float(), weight.float(), *rest, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
 
 
 @contextmanager
@@ -151,7 +130,8 @@ def memory_reused(device: torch.device) -> Iterator[None]:
     if not (hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim")):
         yield
         return
-    libc.mallopt(_MMAP_THRESHOLD, 2**30)
+    if not libc.mallopt(_MMAP_THRESHOLD, 2**30):  # glibc before 2.35 takes no more than this:
+        libc.mallopt(_MMAP_THRESHOLD, 2**25)
     libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     try:
         yield
