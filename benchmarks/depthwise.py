@@ -1,7 +1,8 @@
-"""A training step in bf16 on the CPU: depthwise convolutions in fp32 beside all in bf16.
+"""A training step in bf16 on the CPU: by our kernels beside PyTorch's alone.
 
-The same network on the same images, in turns. What is printed is the ratio of all in bf16 to
-ours: above 1, ours is faster. fp32 stands beside them.
+The same network on the same images, in turns. What is printed is the ratio of PyTorch's bf16 to
+ours: above 1, ours is faster. fp32 stands beside them. Ours is what `lineage_lab.kernels` does:
+gradients of depthwise convolutions, and activations in place.
 
     python benchmarks/depthwise.py
     python benchmarks/depthwise.py timm/mobilenetv2_100 --rounds 16

@@ -70,8 +70,8 @@ class Recipe:
         sync_norms: With several processes on GPUs, batch norms see the images of all.
         flips: Mirror images: ``auto`` takes what the data set calls plausible.
         crop: Least share of the image's area that a random crop keeps; 1 for no crops.
-        precision: ``fp32``; ``tf32`` (CUDA); ``bf16`` or ``fp16`` by autocast (on a CPU,
-            depthwise convolutions stay in fp32); or ``auto``: the fastest in a short trial.
+        precision: ``fp32``; ``tf32`` (CUDA); ``bf16`` or ``fp16`` by autocast; or ``auto``:
+            the fastest in a short trial.
         memory_format: ``channels_last``, ``contiguous``, or ``auto``: by the same trial.
         compile: ``on``, ``off``, or ``auto``: by the trial if the run is long enough to earn
             back what compiling takes.

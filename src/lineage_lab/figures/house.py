@@ -46,7 +46,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
     ),
     (
         Room("The routine", "dense", "finetuning training warmup runs batches recipe optim "
-             "lr_finder device distributed checkpoint"),
+             "lr_finder device kernels distributed checkpoint"),
     ),
     (
         Room("Networks", "conv", "registry weights interchange models blocks heads shapes"),
