@@ -21,6 +21,7 @@ from tests.site.browser import CHROMIUM, CODED, coded, decoded
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 NEAR = 5e-5
+SHARE = 2e-6  # of what a distance is made of: some 16 roundings of fp32
 LAYERS = {"C1": "S2", "S2": "C3", "C3": "S4", "S4": "C5", "C5": "F6", "F6": "output"}
 FORWARD = """async ([home, text]) => {
   const { coded, decoded } = CODED;
@@ -94,7 +95,7 @@ def by_torch(model: LeNet5, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
 def compared(page: Page, home: str, model: LeNet5, pictures: torch.Tensor) -> dict[str, float]:
     """The largest difference in each layer; in a distance, as a share of what it is made of.
 
-    It is |x|² + |w|² less 2 x·w: some 300 less some 300, so fp32 knows it to about 1 in 10,000.
+    It is |x|² + |w|² less 2 x·w, numbers of some 300: fp32 knows the rest to about 1e-4.
     """
     answers = page.evaluate(FORWARD, [home, coded(pictures)])
     expected = by_torch(model, pictures)
@@ -104,6 +105,7 @@ def compared(page: Page, home: str, model: LeNet5, pictures: torch.Tensor) -> di
     for name, values in expected.items():
         theirs = torch.from_numpy(np.stack([decoded(a[name]) for a in answers]))
         found[name] = ((theirs - values).abs() / made_of.get(name, 1)).max().item()
+    assert found["distances"] < SHARE, found
     return found
 
 
