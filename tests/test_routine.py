@@ -170,6 +170,29 @@ def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> 
     assert str(choose(precision="bf16", memory_format="contiguous")) == "bf16, contiguous"
 
 
+def test_a_slow_moment_in_the_trial_does_not_decide(tmp_path, monkeypatch) -> None:
+    """The choice is kept for good: a form that came close behind runs once more."""
+    monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(device, "_has_bf16", lambda: True)
+    ran: list[str] = []
+    clock = 0.0
+
+    def step(form: Form) -> None:
+        nonlocal clock
+        ran.append(str(form))
+        slow = 1.4 if len(ran) <= LAPS else 1.0
+        clock += slow * {"bf16": 1.0, "fp32": 2.0}[form.precision]
+        clock += 0.2 * (form.memory_format == "contiguous")
+
+    monkeypatch.setattr(device.time, "perf_counter", lambda: clock)
+    form = trial(lenet(), torch.zeros(4, 1, 32, 32), step, precision="auto", memory_format="auto",
+                 compiling="off", steps=10, device=torch.device("cpu"))  # fmt: skip
+    assert str(form) == "bf16, channels_last"
+    assert ran[3 * LAPS :] == ["bf16, channels_last"] * LAPS
+    rates = {"bf16, channels_last": 4, "fp32, channels_last": 2, "bf16, contiguous": 4 / 1.2}
+    assert dict(form.images_per_second) == pytest.approx(rates)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"precision": "tf32"}, "a form of CUDA's"), ({"precision": "fp16"}, "is for GPUs")],
