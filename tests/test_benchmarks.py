@@ -52,14 +52,15 @@ def test_a_file_of_other_settings_or_of_another_machine_is_refused_and_left(
     assert json.loads(path.read_text()) == kept
 
 
-def test_the_kept_ratios_are_those_of_the_kept_runs() -> None:
-    found = json.loads((RESULTS / "finetune-speed.json").read_text())
+@pytest.mark.parametrize("name", ["finetune-speed", "finetune-speed-xeon"])
+def test_the_kept_ratios_are_those_of_the_kept_runs(name: str) -> None:
+    found = json.loads((RESULTS / f"{name}.json").read_text())
     runs, networks = found["runs"], found["settings"]["networks"]
     for run in runs.values():
         assert run["rate"] == run["images"] / run["seconds"]
-    for name, kept in found["summary"].items():
-        theirs = name.removesuffix(", head first")
-        ours = "ours" if theirs == name else "ours, head first"
+    for rival, kept in found["summary"].items():
+        theirs = rival.removesuffix(", head first")
+        ours = "ours" if theirs == rival else "ours, head first"
         for lap, ratio in enumerate(kept["rounds"]):
             ratios = [
                 runs[f"round {lap}, {network}, {ours}"]["rate"]

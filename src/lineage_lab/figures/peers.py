@@ -42,6 +42,7 @@ def draw() -> dict[str, str]:
     """What the benchmarks found of speed, of accuracy and of memory, as Markdown."""
     return {
         "speed.md": speed(recorded("finetune-speed")),
+        "machines.md": machines([recorded("finetune-speed"), recorded("finetune-speed-xeon")]),
         "accuracy.md": accuracy(recorded("finetune-elpv")),
         "memory.md": memory(recorded("finetune-memory")),
         "paper.md": paper(recorded("finetune-paper")),
@@ -84,6 +85,26 @@ def speed(found: dict[str, Any]) -> str:
         "geometric mean over the networks, with its lowest and highest round. *Tuned*: with our",
         "batch, precision and memory format, and images decoded before. Beside fastai, ours",
         f"trains the head first too. Our trial took {chosen}.")  # fmt: skip
+
+
+def machines(measured: list[dict[str, Any]]) -> str:
+    """One row a rival, one column a machine: the networks together."""
+    here = [found["provenance"] for found in measured]
+    heads = [f"{machine['processor']}<br>{machine['bf16_instructions']}" for machine in here]
+    rows = [f"| together | {' | '.join(heads)} |", f"| --- |{' --: |' * len(heads)}"]
+    for name, words in RIVALS.items():
+        each = [found["summary"][name] for found in measured]
+        cells = [
+            f"{one['median']:.2f}×<br>{min(one['rounds']):.2f} to {max(one['rounds']):.2f}"
+            for one in each
+        ]
+        rows.append(f"| {words} | {' | '.join(cells)} |")
+    runs = "; ".join(
+        f"{machine['processor']} with {machine['cores']} cores, {found['settings']['images']} "
+        f"photographs, {len(found['summary']['synthetic']['rounds'])} rounds, {machine['date']}"
+        for found, machine in zip(measured, here, strict=True)
+    )
+    return "\n".join((*rows, "", f"Each ratio with its lowest and highest round. {runs}.", ""))
 
 
 def accuracy(found: dict[str, Any]) -> str:

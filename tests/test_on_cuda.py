@@ -1,0 +1,122 @@
+"""The training step as a GPU would meet it, on a machine that has none, by torch's fake tensors.
+
+A fake tensor has a shape, a type and a device, and no values. torch refuses an operation on two
+devices, as a GPU does, and refuses to tell a value, which is where a host waits for its GPU. What
+this can't show is what the kernels calculate, how fast, and the backward pass: autograd's engine
+wants a real GPU for it, and a stand-in gives each weight a gradient.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from lineage_lab import create_model, device
+from lineage_lab.batches import DRAWS, Prepare
+from lineage_lab.data import ImageSet
+from lineage_lab.device import LAPS, Form, trial
+from lineage_lab.distributed import Group
+from lineage_lab.finetuning import _look
+from lineage_lab.heads import find_head
+from lineage_lab.recipe import Recipe
+from lineage_lab.training import Run, step
+
+CUDA = torch.device("cuda", 0)
+BATCH = 8
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A GPU of fake tensors; what asks the driver for one is told that there is one."""
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_, **__: True)
+    # Both read values, once, before the first step.
+    monkeypatch.setattr("lineage_lab.training.batch_norms", lambda model: [])
+    monkeypatch.setattr(torch.nn.init, "trunc_normal_", lambda tensor, **_: tensor)
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    with FakeTensorMode():
+        yield
+
+
+def backward(loss: torch.Tensor) -> None:
+    """What a backward pass leaves: a gradient beside each weight that the loss comes from."""
+    assert loss.device == CUDA
+    seen, nodes = set(), [loss.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        nodes += [following for following, _ in node.next_functions]
+        if (weight := getattr(node, "variable", None)) is not None:
+            weight.grad = torch.zeros_like(weight)
+
+
+def begun(name: str, precision: str, **changes: object) -> Run:
+    recipe = Recipe(batch_size=BATCH, device="cuda", precision=precision, **changes)
+    with torch.device(CUDA):
+        model = create_model(name, num_classes=2)
+    model.to = lambda **_: model  # fake parameters can't change their layout
+    images = torch.zeros(2 * BATCH, 3, 224, 224, dtype=torch.uint8)
+    data = ImageSet(images=images, labels=torch.zeros(2 * BATCH, dtype=torch.int64),
+                    classes=("a", "b"), name="", licence="")  # fmt: skip
+    prepare = Prepare((0.5,) * 3, (0.5,) * 3, CUDA)
+    form = Form(precision=precision, memory_format="channels_last")
+    run = Run(model, find_head(model)[0], recipe, form, prepare, Group(), data)
+    run.set_learning()
+    return run
+
+
+def stepped(run: Run) -> torch.Tensor:
+    return step(run, run.train.images[:BATCH], run.train.labels[:BATCH], torch.rand(BATCH, DRAWS))
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "changes"),
+    [
+        ("resnet50", "fp32", {}),
+        ("resnet50", "bf16", {"clip_norm": 1.0, "flips": "both", "unfreeze": "gradual"}),
+        ("efficientnet_b0", "fp16", {"accumulate": 2, "clip_norm": 1.0}),
+        ("convnext_tiny", "fp16", {"mixup": 0.2, "cutmix": 1.0, "label_smoothing": 0.1}),
+        ("convnext_tiny", "tf32", {"crop": 0.5, "head_epochs": 1}),
+        ("vit_b_16", "bf16", {"norms": "frozen", "layer_decay": 0.7}),
+    ],
+)
+def test_a_step_stays_on_the_gpu_and_waits_for_nothing(fake, name, precision, changes) -> None:
+    run = begun(name, precision, **changes)
+    losses = []
+    for _ in range(2):
+        run.set_learning()
+        losses.append(stepped(run))
+        run.batch += 1
+    assert all(loss.device == CUDA and loss.dtype == torch.float32 for loss in losses)
+    assert run.scaler.is_enabled() == (precision == "fp16")
+    assert all(p.device == CUDA and p.dtype == torch.float32 for p in run.parameters)
+    moments = [t for state in run.optimizer.state.values() for t in state.values()]
+    assert moments
+    assert all(t.device == CUDA for t in moments)
+    # At the next display the host looks, and that is where it waits.
+    with pytest.raises(DataDependentOutputException):
+        _look(run, losses, torch.arange(BATCH))
+
+
+def test_the_trial_tries_what_a_gpu_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(device, "device_name", lambda _: "a GPU")
+    monkeypatch.setattr(device.time, "perf_counter", lambda: clock)
+    clock, ran = 0.0, []
+
+    def step_in(form: Form) -> None:
+        nonlocal clock
+        ran.append(str(form))
+        clock += {"bf16": 2.0, "fp16": 1.0, "tf32": 3.0}[form.precision]
+        clock += form.memory_format == "contiguous"
+
+    form = trial(torch.nn.Linear(1, 1), torch.zeros(4, 3, 8, 8), step_in, precision="auto",
+                 memory_format="auto", compiling="off", steps=10, device=CUDA)  # fmt: skip
+    assert str(form) == "fp16, channels_last"
+    assert list(dict.fromkeys(ran)) == ["bf16, channels_last", "fp16, channels_last",
+                                        "tf32, channels_last", "fp16, contiguous"]  # fmt: skip
+    assert len(ran) == 4 * LAPS
