@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from lineage_lab import create_model, device
 from lineage_lab.batches import DRAWS, Prepare
 from lineage_lab.data import ImageSet
-from lineage_lab.device import LAPS, Form, trial
+from lineage_lab.device import LAPS, Form, pick_device, trial
 from lineage_lab.distributed import Group
 from lineage_lab.finetuning import _look
 from lineage_lab.heads import find_head
@@ -120,3 +120,14 @@ def test_the_trial_tries_what_a_gpu_has(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(dict.fromkeys(ran)) == ["bf16, channels_last", "fp16, channels_last",
                                         "tf32, channels_last", "fp16, contiguous"]  # fmt: skip
     assert len(ran) == 4 * LAPS
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device() == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert pick_device() == torch.device("cuda", 1)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ValueError, match=r"process 3 .* no GPU of its own"):
+        pick_device()

@@ -1,5 +1,6 @@
 """The routine when something goes wrong, is interrupted, or is shared by processes."""
 
+import math
 import os
 import signal
 import subprocess
@@ -19,6 +20,12 @@ from lineage_lab.recipe import Recipe
 from tests.small import GREY, PLAIN, lenet, run, same, small, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def fp16_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fp16 on a processor: too slow to be offered, the same arithmetic and scaler as a GPU's."""
+    monkeypatch.setattr(routine, "check_device", lambda recipe, device: None)
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing_and_nor_does_what_follows(digits) -> None:
@@ -47,7 +54,10 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_nor_does_what_follows
                if a.is_floating_point())  # fmt: skip
 
 
-def test_the_device_masks_by_itself_what_the_host_sees_later(digits, monkeypatch) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_device_masks_by_itself_what_the_host_sees_later(
+    digits, monkeypatch, fp16_taken, precision: str
+) -> None:
     """As on a GPU: the host looks at the end only, and all steps from the bad one on are void."""
     monkeypatch.setattr(routine, "LOOKED_AT", ())
     monkeypatch.setattr(routine, "SHOWN_EVERY", 1e9)
@@ -65,14 +75,52 @@ def test_the_device_masks_by_itself_what_the_host_sees_later(digits, monkeypatch
 
         model.register_forward_hook(look)
         if not poisoned:
-            run(model, digits)
+            run(model, digits, precision=precision)
             return kept[0]
         with pytest.raises(ValueError, match="the loss is nan at step 4 of"):
-            run(model, digits)
+            run(model, digits, precision=precision)
         assert all(b.isfinite().all() for b in model.buffers())
         return [p.detach().clone() for p in model.parameters()]
 
     assert same(weights_before_step_4(poisoned=False), weights_before_step_4(poisoned=True))
+
+
+def test_in_fp16_a_network_learns_as_in_fp32(digits, fp16_taken) -> None:
+    exact, half = (
+        run(small(), digits, epochs=6, lr=5e-3, head_lr=5e-3, precision=precision)
+        for precision in ("fp32", "fp16")
+    )
+    assert half.precision == "fp16"
+    assert half.losses != exact.losses
+    torch.testing.assert_close(half.losses[:8], exact.losses[:8], atol=0.02, rtol=0)
+    assert half.val_accuracy == pytest.approx(exact.val_accuracy, abs=0.1)
+
+
+def test_in_fp16_a_gradient_that_overflows_is_left_out_and_the_run_goes_on(
+    digits, monkeypatch, fp16_taken
+) -> None:
+    """The scaler's own business: it lowers its scale, and says nothing."""
+    scales: list[float] = []
+    kept: list[list[torch.Tensor]] = []
+    model = small()
+    stepped = routine.step
+
+    def step(state, images, *rest):
+        if len(kept) == 3:
+            state.scaler.update(2.0**120)
+        loss = stepped(state, images, *rest)
+        scales.append(state.scaler.get_scale())
+        kept.append([p.detach().clone() for p in model.parameters()])
+        return loss
+
+    monkeypatch.setattr(routine, "step", step)
+    history = run(model, digits, precision="fp16")
+    assert scales[2] == 2.0**16
+    assert scales[3] == 2.0**119
+    assert same(kept[2], kept[3])
+    assert not same(kept[1], kept[2])
+    assert len(history.losses) == len(kept)
+    assert all(map(math.isfinite, history.losses))
 
 
 @pytest.mark.fault("out-of-memory")
@@ -110,8 +158,10 @@ def interrupted(folder: Path, digits, at: int, recipe: Recipe) -> list[torch.Ten
 
 @pytest.mark.parametrize("changes", [
     {}, {"workers": 2, "ema": 0.9, "crop": 0.6}, {"optimizer": "sgd", "mixup": 0.3},
-    {"head_epochs": 1, "unfreeze": "gradual"}])  # fmt: skip
-def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path, digits, changes) -> None:
+    {"head_epochs": 1, "unfreeze": "gradual"}, {"precision": "fp16"}])  # fmt: skip
+def test_an_interrupted_run_goes_on_to_the_same_bits(
+    tmp_path: Path, digits, fp16_taken, changes
+) -> None:
     recipe = replace(PLAIN, epochs=2, **changes)
     whole = small()
     finetune(whole, *digits, recipe, **GREY)

@@ -71,7 +71,8 @@ def pick_device(wanted: str = "auto") -> torch.device:
     """The device that is wanted, or the best there is: CUDA, then MPS, then the CPU.
 
     Raises:
-        ValueError: The device is not there; the message names those that are.
+        ValueError: The device is not there; the message names those that are. Or there are fewer
+            GPUs than processes.
     """
     there = {
         "cuda": torch.cuda.is_available(),
@@ -84,7 +85,13 @@ def pick_device(wanted: str = "auto") -> torch.device:
         has = ", ".join(name for name, found in there.items() if found)
         raise ValueError(f"device={wanted!r} is not on this machine; there is {has}")
     if wanted == "cuda":  # of several processes each has its own
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        number, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if number >= gpus:
+            raise ValueError(
+                f"process {number + 1} of this machine has no GPU of its own, there are {gpus}: "
+                f"torchrun --nproc-per-node {gpus}, or --device cpu"
+            )
+        return torch.device("cuda", number)
     return torch.device(wanted)
 
 
@@ -158,6 +165,7 @@ def finish(device: torch.device) -> None:
 def forget_peak_memory(device: torch.device) -> None:
     """From here on `peak_memory` tells the peak since now, without what was freed before."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # before it there are no statistics
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
         libc = _libc()

@@ -354,7 +354,7 @@ def _backward(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> tuple[
         ]
         loss = (losses[0] + AUXILIARY * sum(losses[1:])) / count
         if run.scaler.is_enabled():  # which decides by the gradient: after a bad step, none counts
-            loss = loss + torch.where(run.bad > 0, torch.nan, 0.0)
+            loss = loss * torch.where(run.bad > 0, torch.nan, 1.0)
         run.scaler.scale(loss * run.group.size).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     run.scaler.unscale_(run.optimizer)
