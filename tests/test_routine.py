@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from lineage_lab import device, finetune
+from lineage_lab import device, finetune, training
 from lineage_lab import finetuning as routine
 from lineage_lab.device import LAPS, WARMUP, Form, trial
 from lineage_lab.finetuning import Interrupted
+from lineage_lab.optim import optimizer
 from lineage_lab.recipe import Recipe
 from tests.small import GREY, PLAIN, lenet, run, same, small, weights
 
@@ -55,10 +56,21 @@ def test_a_gradient_that_is_not_finite_changes_nothing_and_nor_does_what_follows
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("fused", [True, False])
 def test_the_device_masks_by_itself_what_the_host_sees_later(
-    digits, monkeypatch, fp16_taken, precision: str
+    digits, monkeypatch, fp16_taken, precision: str, fused: bool
 ) -> None:
     """As on a GPU: the host looks at the end only, and all steps from the bad one on are void."""
+
+    def as_on_mps(*given: object) -> torch.optim.Optimizer:  # it has no fused optimizer
+        found = optimizer(*given)
+        for options in (found.defaults, *found.param_groups):
+            options["fused"] = False
+        found._step_supports_amp_scaling = False
+        return found
+
+    if not fused:
+        monkeypatch.setattr(training, "optimizer", as_on_mps)
     monkeypatch.setattr(routine, "LOOKED_AT", ())
     monkeypatch.setattr(routine, "SHOWN_EVERY", 1e9)
 
