@@ -191,15 +191,14 @@ def paper(found: dict[str, Any]) -> str:
     shares = [run["accuracy"] for run in runs]
     tested = runs[0]["tested"]
     error = math.sqrt(mean(shares) * (1 - mean(shares)) / tested)
-    spread = f" ± {100 * stdev(shares):.1f}" if len(shares) > 1 else ""
+    minutes = [run["seconds"] / 60 for run in runs]
     votes = "" if found["settings"]["hard"] else ", each cell three times a pass"
     return " ".join((
         f"{NAMES['efficientnet_lite0']}, {recipe['epochs']} passes{votes}:",
-        f"**{100 * mean(shares):.1f}{spread} %** of {tested} test cells",
-        f"({'one split' if len(runs) == 1 else f'{len(runs)} splits'}; so few cells alone make",
-        f"for a standard error of {100 * error:.1f} points), in",
-        f"{mean(run['seconds'] for run in runs) / 60:.0f} minutes. The paper's CNN, a VGG-19:",
-        f"{found['summary']['wanted']} %.",
+        f"**{100 * mean(shares):.1f} ± {100 * stdev(shares):.1f} %** of {tested} test cells",
+        f"({len(runs)} splits, {min(minutes):.0f} to {max(minutes):.0f} minutes each; so few cells",
+        f"alone make for a standard error of {100 * error:.1f} points on one split). The paper's",
+        f"CNN, a VGG-19: {found['summary']['wanted']} %.",
         machine(found),
     )) + "\n"  # fmt: skip
 
