@@ -7,16 +7,15 @@ wants a real GPU for it, and a stand-in gives each weight a gradient.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from lineage_lab import create_model, device
+from lineage_lab import create_model
 from lineage_lab.batches import DRAWS, Prepare
 from lineage_lab.data import ImageSet
-from lineage_lab.device import LAPS, Form, pick_device, trial
+from lineage_lab.device import Form, pick_device
 from lineage_lab.distributed import Group
 from lineage_lab.finetuning import _look
 from lineage_lab.heads import find_head
@@ -64,13 +63,7 @@ def begun(name: str, precision: str, **changes: object) -> Run:
                     classes=("a", "b"), name="", licence="")  # fmt: skip
     prepare = Prepare((0.5,) * 3, (0.5,) * 3, CUDA)
     form = Form(precision=precision, memory_format="channels_last")
-    run = Run(model, find_head(model)[0], recipe, form, prepare, Group(), data)
-    run.set_learning()
-    return run
-
-
-def stepped(run: Run) -> torch.Tensor:
-    return step(run, run.train.images[:BATCH], run.train.labels[:BATCH], torch.rand(BATCH, DRAWS))
+    return Run(model, find_head(model)[0], recipe, form, prepare, Group(), data)
 
 
 @pytest.mark.parametrize(
@@ -86,10 +79,11 @@ def stepped(run: Run) -> torch.Tensor:
 )
 def test_a_step_stays_on_the_gpu_and_waits_for_nothing(fake, name, precision, changes) -> None:
     run = begun(name, precision, **changes)
+    images, labels = run.train.images[:BATCH], run.train.labels[:BATCH]
     losses = []
     for _ in range(2):
         run.set_learning()
-        losses.append(stepped(run))
+        losses.append(step(run, images, labels, torch.rand(BATCH, DRAWS)))
         run.batch += 1
     assert all(loss.device == CUDA and loss.dtype == torch.float32 for loss in losses)
     assert run.scaler.is_enabled() == (precision == "fp16")
@@ -100,26 +94,6 @@ def test_a_step_stays_on_the_gpu_and_waits_for_nothing(fake, name, precision, ch
     # At the next display the host looks, and that is where it waits.
     with pytest.raises(DataDependentOutputException):
         _look(run, losses, torch.arange(BATCH))
-
-
-def test_the_trial_tries_what_a_gpu_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(device, "device_name", lambda _: "a GPU")
-    monkeypatch.setattr(device.time, "perf_counter", lambda: clock)
-    clock, ran = 0.0, []
-
-    def step_in(form: Form) -> None:
-        nonlocal clock
-        ran.append(str(form))
-        clock += {"bf16": 2.0, "fp16": 1.0, "tf32": 3.0}[form.precision]
-        clock += form.memory_format == "contiguous"
-
-    form = trial(torch.nn.Linear(1, 1), torch.zeros(4, 3, 8, 8), step_in, precision="auto",
-                 memory_format="auto", compiling="off", steps=10, device=CUDA)  # fmt: skip
-    assert str(form) == "fp16, channels_last"
-    assert list(dict.fromkeys(ran)) == ["bf16, channels_last", "fp16, channels_last",
-                                        "tf32, channels_last", "fp16, contiguous"]  # fmt: skip
-    assert len(ran) == 4 * LAPS
 
 
 def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,27 +233,55 @@ def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> 
     assert str(choose(precision="bf16", memory_format="contiguous")) == "bf16, contiguous"
 
 
-def test_a_slow_moment_in_the_trial_does_not_decide(tmp_path, monkeypatch) -> None:
+@pytest.fixture
+def clocked(tmp_path, monkeypatch) -> Callable[..., tuple[Form, list[str]]]:
+    """A trial on a clock of its own: the form that it chose, and what it ran."""
+
+    def choose(kind: str, seconds: Callable[[Form, int], float]) -> tuple[Form, list[str]]:
+        ran: list[str] = []
+        clock = 0.0
+
+        def step(form: Form) -> None:
+            nonlocal clock
+            ran.append(str(form))
+            clock += seconds(form, len(ran))
+
+        monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
+        monkeypatch.setattr(device, "_has_bf16", lambda: True)
+        monkeypatch.setattr(device, "device_name", lambda _: kind)
+        monkeypatch.setattr(device.time, "perf_counter", lambda: clock)
+        form = trial(lenet(), torch.zeros(4, 1, 32, 32), step, precision="auto", steps=10,
+                     memory_format="auto", compiling="off", device=torch.device(kind))  # fmt: skip
+        return form, ran
+
+    return choose
+
+
+def test_a_slow_moment_in_the_trial_does_not_decide(clocked) -> None:
     """The choice is kept for good: a form that came close behind runs once more."""
-    monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(device, "_has_bf16", lambda: True)
-    ran: list[str] = []
-    clock = 0.0
 
-    def step(form: Form) -> None:
-        nonlocal clock
-        ran.append(str(form))
-        slow = 1.4 if len(ran) <= LAPS else 1.0
-        clock += slow * {"bf16": 1.0, "fp32": 2.0}[form.precision]
-        clock += 0.2 * (form.memory_format == "contiguous")
+    def seconds(form: Form, lap: int) -> float:
+        slow = 1.4 if lap <= LAPS else 1.0
+        contiguous = 0.2 * (form.memory_format == "contiguous")
+        return slow * {"bf16": 1.0, "fp32": 2.0}[form.precision] + contiguous
 
-    monkeypatch.setattr(device.time, "perf_counter", lambda: clock)
-    form = trial(lenet(), torch.zeros(4, 1, 32, 32), step, precision="auto", memory_format="auto",
-                 compiling="off", steps=10, device=torch.device("cpu"))  # fmt: skip
+    form, ran = clocked("cpu", seconds)
     assert str(form) == "bf16, channels_last"
     assert ran[3 * LAPS :] == ["bf16, channels_last"] * LAPS
     rates = {"bf16, channels_last": 4, "fp32, channels_last": 2, "bf16, contiguous": 4 / 1.2}
     assert dict(form.images_per_second) == pytest.approx(rates)
+
+
+def test_the_trial_tries_what_a_gpu_has(clocked) -> None:
+    def seconds(form: Form, _: int) -> float:
+        contiguous = float(form.memory_format == "contiguous")
+        return {"bf16": 2.0, "fp16": 1.0, "tf32": 3.0}[form.precision] + contiguous
+
+    form, ran = clocked("cuda", seconds)
+    assert str(form) == "fp16, channels_last"
+    assert list(dict.fromkeys(ran)) == ["bf16, channels_last", "fp16, channels_last",
+                                        "tf32, channels_last", "fp16, contiguous"]  # fmt: skip
+    assert len(ran) == 4 * LAPS
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ __all__ = ["Form", "autocast", "device_name", "finish", "matmul_precision", "mem
            "peak_memory", "pick_device", "trial"]  # fmt: skip
 
 LAPS = 2  # of a trial, the better one counts
-CLOSE = 1.5  # a form that took no more than so many times the fastest's time runs once more
+CLOSE = 1.5  # a form that took less than so many times the fastest's time runs once more
 WARMUP = 1  # where nothing has to be chosen
 EARNS_BACK = 600.0  # compiling is tried for runs that take longer, in seconds
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
@@ -295,9 +295,9 @@ def _fastest(
     if memory_format == "auto" and device.type != "mps":
         run(Form(precision=best.precision, memory_format="contiguous", compiled=best.compiled))
     # A slow moment of the machine may have met one form alone, and the choice is kept for good.
-    for form in sorted(seconds, key=seconds.__getitem__)[1:2]:
-        if seconds[form] < CLOSE * min(seconds.values()):
-            run(form)
+    first, *others = sorted(seconds, key=seconds.__getitem__)
+    if others and seconds[others[0]] < CLOSE * seconds[first]:
+        run(others[0])
     best = min(seconds, key=seconds.__getitem__)
     if compiling == "auto" and steps and steps * seconds[best] > EARNS_BACK:
         run(Form(precision=best.precision, memory_format=best.memory_format, compiled=True))

@@ -90,21 +90,19 @@ def speed(found: dict[str, Any]) -> str:
 def machines(measured: list[dict[str, Any]]) -> str:
     """One row a rival, one column a machine: the networks together."""
     here = [found["provenance"] for found in measured]
-    heads = [f"{machine['processor']}<br>{machine['bf16_instructions']}" for machine in here]
+    heads = [f"{where['processor']}<br>{where['bf16_instructions']}" for where in here]
     rows = [f"| together | {' | '.join(heads)} |", f"| --- |{' --: |' * len(heads)}"]
     for name, words in RIVALS.items():
         each = [found["summary"][name] for found in measured]
-        cells = [
-            f"{one['median']:.2f}×<br>{min(one['rounds']):.2f} to {max(one['rounds']):.2f}"
-            for one in each
-        ]
+        cells = [_times(one["median"], min(one["rounds"]), max(one["rounds"])) for one in each]
         rows.append(f"| {words} | {' | '.join(cells)} |")
-    runs = "; ".join(
-        f"{machine['processor']} with {machine['cores']} cores, {found['settings']['images']} "
-        f"photographs, {len(found['summary']['synthetic']['rounds'])} rounds, {machine['date']}"
-        for found, machine in zip(measured, here, strict=True)
-    )
-    return "\n".join((*rows, "", f"Each ratio with its lowest and highest round. {runs}.", ""))
+    runs = [
+        f"{found['settings']['images']} photographs, "
+        f"{len(found['summary']['synthetic']['rounds'])} rounds: {machine(found)}"
+        for found in measured
+    ]
+    note = " ".join(("Each ratio with its lowest and highest round.", *runs))
+    return "\n".join((*rows, "", note, ""))
 
 
 def accuracy(found: dict[str, Any]) -> str:
@@ -152,7 +150,7 @@ def depthwise(found: dict[str, Any]) -> str:
     rows = ["| | images/s | vs all in bf16 | vs fp32 |", "| --- | --: | --: | --: |"]
     for network, run in runs.items():
         cells = [
-            f"{run[form]['median']:.2f}×<br>{run[form]['q1']:.2f} to {run[form]['q3']:.2f}"
+            _times(run[form]["median"], run[form]["q1"], run[form]["q3"])
             for form in ("all in bf16", "fp32")
         ]
         rate = run["ours"]["images_per_second"]
@@ -176,7 +174,7 @@ def networks(found: dict[str, Any]) -> str:
         cells = []
         for other, runs in beside.items():
             each = [run[form][other]["median"] for run in runs]
-            cells.append(f"{geometric_mean(each):.2f}×<br>{min(each):.2f} to {max(each):.2f}")
+            cells.append(_times(geometric_mean(each), min(each), max(each)))
         rows.append(f"| {form.replace('step', 'training step')} | {' | '.join(cells)} |")
     return _with_note(rows, found,
         f"Geometric mean over {len(beside['torchvision'])} networks, {len(beside['timm'])} of",
@@ -201,6 +199,11 @@ def paper(found: dict[str, Any]) -> str:
         f"CNN, a VGG-19: {found['summary']['wanted']} %.",
         machine(found),
     )) + "\n"  # fmt: skip
+
+
+def _times(middle: float, low: float, high: float) -> str:
+    """A cell: how many times, and below it from where to where."""
+    return f"{middle:.2f}×<br>{low:.2f} to {high:.2f}"
 
 
 def _with_note(rows: list[str], found: dict[str, Any], *words: str) -> str:
