@@ -1,6 +1,5 @@
 """The built site in a real Chromium: every page type, both schemes, wide and narrow."""
 
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +9,6 @@ from tests.site.browser import CHROMIUM, arrive, tab
 from tests.site.screenshot import PAGES
 from tests.site.test_progress_kept import FORBIDDEN
 
-if CHROMIUM is None:
-    warnings.warn("no Chromium on this machine: THE BROWSER TESTS ARE SKIPPED", stacklevel=1)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
