@@ -85,7 +85,7 @@ print("receptive field:", anatomy.receptive_field)
 
 LEDGER = string.Template('''"""$name. Sections and tables are those of the paper."""
 
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 
@@ -94,7 +94,7 @@ FACTS = (Fact("First published", $year, "the paper's first version"),)
 
 FIGURES = string.Template('''"""The $name chapter's figures and tables."""
 
-from lineage_lab.figures.chapter import fact_table
+from lineage_site.drawing.chapter import fact_table
 
 __all__ = ["draw"]
 
@@ -173,7 +173,7 @@ def main(arguments: list[str]) -> int:
     for path in new:
         if path.exists():
             fail(f"{path.relative_to(ROOT)} is there already; nothing was written")
-    config, topics = ROOT / "mkdocs.yml", ROOT / "src/lineage_lab/figures/__init__.py"
+    config, topics = ROOT / "mkdocs.yml", ROOT / "src/lineage_site/drawing/build.py"
     navigation = in_navigation(config.read_text("utf-8"), given.slug, given.name, given.year)
     listed = in_topics(topics.read_text("utf-8"), given.slug)
     for path, template in new.items():

@@ -213,7 +213,7 @@ def main(arguments: list[str]) -> int:
     print(f"score: {caught} of {len(chosen)} noticed ({caught / len(chosen):.1%}), of the "
           f"{len(survivors)} others {len(explained)} explained; {seconds:.0f} s")  # fmt: skip
     if given.json:
-        from lineage_lab.provenance import provenance
+        from lineage_lab.comparing.provenance import provenance
 
         found = {
             "changes": len(every), "tried": len(chosen), "seed": SEED, "seconds": round(seconds),

@@ -1,7 +1,8 @@
 """A training step in bf16 on the CPU: by our kernels beside PyTorch's alone.
 
 The same network on the same images, in turns. What is printed is the ratio of PyTorch's bf16 to
-ours: above 1, ours is faster. fp32 stands beside them. Ours is what `lineage_lab.kernels` does:
+ours: above 1, ours is faster. fp32 stands beside them. Ours is what
+`lineage_lab.training.kernels` does:
 gradients of depthwise convolutions, and activations in place.
 
     python benchmarks/depthwise.py
@@ -16,8 +17,8 @@ from finetune import Record
 from models import interleaved, ratios, step, told
 
 from lineage_lab import create_model
-from lineage_lab.device import autocast, memory_reused
-from lineage_lab.provenance import provenance
+from lineage_lab.comparing.provenance import provenance
+from lineage_lab.training.device import autocast, memory_reused
 
 NETWORKS = ("efficientnet_b0", "efficientnet_lite0", "convnext_tiny", "timm/mobilenetv3_large_100")
 CPU = torch.device("cpu")

@@ -34,9 +34,9 @@ from pathlib import Path
 from statistics import geometric_mean, mean, median, stdev
 from typing import Any
 
+from lineage_lab.comparing.provenance import provenance
+from lineage_lab.comparing.significance import half_interval
 from lineage_lab.files import write_whole
-from lineage_lab.provenance import provenance
-from lineage_lab.significance import half_interval
 
 HERE = Path(__file__).parent
 NETWORKS = ("resnet50", "convnext_tiny", "efficientnet_b0", "efficientnet_lite0")
@@ -161,9 +161,9 @@ def paper(options: argparse.Namespace) -> None:
     import torch
 
     from lineage_lab import create_model, finetune
-    from lineage_lab.data import load, split
-    from lineage_lab.datasets import listing
-    from lineage_lab.recipe import Recipe
+    from lineage_lab.data.named import listing
+    from lineage_lab.data.sets import load, split
+    from lineage_lab.training.recipe import Recipe
 
     recipe = {**LONG, "epochs": options.epochs}
     record = Record(

@@ -19,8 +19,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import linear_regression
 
+from lineage_lab.comparing.provenance import provenance
 from lineage_lab.files import write_whole
-from lineage_lab.provenance import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "docs/chapters").glob("*.md"))

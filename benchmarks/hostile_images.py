@@ -13,14 +13,14 @@ from pathlib import Path
 import PIL
 from PIL import Image
 
-from lineage_lab.provenance import provenance
+from lineage_lab.comparing.provenance import provenance
 from tests.faults.hostile import REFUSED, SHOWN, saved
 
 RESULT = Path(__file__).parents[1] / "docs" / "results" / "hostile-images.json"
 MEASURE = """
 import sys, time, warnings
 from pathlib import Path
-from lineage_lab.decode import Unreadable, decode
+from lineage_lab.data.decoding import Unreadable, decode
 warnings.simplefilter("ignore")
 def resident(field):
     lines = Path("/proc/self/status").read_text().splitlines()

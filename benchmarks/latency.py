@@ -23,8 +23,8 @@ from pathlib import Path
 import torch
 
 from lineage_lab import create_model
-from lineage_lab.choosing import COSTS, candidates
-from lineage_lab.provenance import provenance
+from lineage_lab.comparing.choosing import COSTS, candidates
+from lineage_lab.comparing.provenance import provenance
 
 CHEAP = 5  # G MACs: below, a network is timed three times a round, else once
 

@@ -28,11 +28,11 @@ from finetune import Record
 from torch import Tensor, nn
 
 from lineage_lab import create_model, list_models
-from lineage_lab.blocks import LocalResponseNorm
-from lineage_lab.interchange import to_torchvision
+from lineage_lab.comparing.provenance import provenance
+from lineage_lab.models.blocks import LocalResponseNorm
 from lineage_lab.models.lenet import C3_TABLE, DIGIT_CODES, RBFOutput, SparseConv2d
-from lineage_lab.provenance import provenance
 from lineage_lab.registry import entry
+from lineage_lab.weights.naming import to_torchvision
 
 ROWS = ("alexnet", "vgg16", "googlenet", "resnet18", "resnet50", "efficientnet_b0",
         "convnext_tiny", "vit_b_16")  # fmt: skip

@@ -34,9 +34,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from lineage_lab import create_model, finetune
-from lineage_lab.data import load, split
-from lineage_lab.datasets import listing
-from lineage_lab.device import (
+from lineage_lab.data.named import listing
+from lineage_lab.data.sets import load, split
+from lineage_lab.heads import find_head, replace_head
+from lineage_lab.registry import entry
+from lineage_lab.training.device import (
     autocast,
     finish,
     forget_peak_memory,
@@ -44,10 +46,8 @@ from lineage_lab.device import (
     peak_memory,
     pick_device,
 )
-from lineage_lab.heads import find_head, replace_head
-from lineage_lab.interchange import to_torchvision
-from lineage_lab.recipe import recipe_for
-from lineage_lab.registry import entry
+from lineage_lab.training.recipe import recipe_for
+from lineage_lab.weights.naming import to_torchvision
 
 MEAN = STD = (0.5, 0.5, 0.5)
 WARMUP_STEPS = 2

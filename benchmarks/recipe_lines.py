@@ -16,9 +16,9 @@ from typing import Any
 from finetune import Record
 
 from lineage_lab import finetune
-from lineage_lab.data import load, split
-from lineage_lab.recipe import Recipe
-from lineage_lab.starting import starting_point
+from lineage_lab.data.sets import load, split
+from lineage_lab.training.pretrained import starting_point
+from lineage_lab.training.recipe import Recipe
 
 NAME = "efficientnet_lite0"
 FIXED = Recipe(precision="fp32", memory_format="channels_last", compile="off")

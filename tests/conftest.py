@@ -36,7 +36,7 @@ def _of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The folder of the figures, all drawn and up to date: one worker draws, the others wait."""
-    from lineage_lab.figures import build
+    from lineage_site.drawing.build import build
 
     folder = ROOT / "docs" / "generated"
     with filelock.FileLock(_of_all_workers(tmp_path_factory) / "figures.lock"):
@@ -85,6 +85,6 @@ def one_thread():
 @pytest.fixture(scope="module")
 def digits():
     """400 handwritten digits, to train on and to validate with."""
-    from lineage_lab.data import load, split
+    from lineage_lab.data.sets import load, split
 
     return split(load("digits", size=32), seed=0, limit=400)

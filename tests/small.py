@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from lineage_lab import create_model, finetune
-from lineage_lab.recipe import Recipe
+from lineage_lab.training.recipe import Recipe
 
 PLAIN = Recipe(lr=5e-3, head_lr=5e-3, batch_size=32, precision="fp32",
                memory_format="contiguous", device="cpu")  # fmt: skip

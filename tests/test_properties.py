@@ -15,8 +15,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lineage_lab import describe
-from lineage_lab.data import ImageSet, split
-from lineage_lab.folders import scan
+from lineage_lab.data.folders import scan
+from lineage_lab.data.sets import ImageSet, split
 
 tried = settings(deadline=None, derandomize=True, database=None, max_examples=150)
 sizes = st.integers(1, 3)

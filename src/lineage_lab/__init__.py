@@ -8,28 +8,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lineage_lab.anatomy import Anatomy as Anatomy
-    from lineage_lab.anatomy import describe as describe
-    from lineage_lab.comparison import Comparison as Comparison
-    from lineage_lab.comparison import compare as compare
-    from lineage_lab.finetuning import History as History
-    from lineage_lab.finetuning import finetune as finetune
+    from lineage_lab.anatomy.network import Anatomy as Anatomy
+    from lineage_lab.anatomy.network import describe as describe
+    from lineage_lab.comparing.comparison import Comparison as Comparison
+    from lineage_lab.comparing.comparison import compare as compare
     from lineage_lab.heads import replace_head as replace_head
-    from lineage_lab.recipe import Recipe as Recipe
     from lineage_lab.registry import create_model as create_model
     from lineage_lab.registry import list_models as list_models
+    from lineage_lab.training.loop import History as History
+    from lineage_lab.training.loop import finetune as finetune
+    from lineage_lab.training.recipe import Recipe as Recipe
 
 __version__ = "0.1.0.dev0"
 
 _HOME = {
     "Anatomy": "anatomy",
-    "Comparison": "comparison",
-    "History": "finetuning",
-    "Recipe": "recipe",
-    "compare": "comparison",
+    "Comparison": "comparing.comparison",
+    "History": "training.loop",
+    "Recipe": "training.recipe",
+    "compare": "comparing.comparison",
     "create_model": "registry",
     "describe": "anatomy",
-    "finetune": "finetuning",
+    "finetune": "training.loop",
     "list_models": "registry",
     "replace_head": "heads",
 }

@@ -1,8 +1,4 @@
-"""Writing files so that nobody ever finds half of one.
-
-Neighbours: `lineage_lab.weights`, `lineage_lab.checkpoint`, `lineage_lab.comparison`: whoever
-keeps something on disk.
-"""
+"""Writing files so that nobody ever finds half of one."""
 
 import errno
 import os

@@ -2,8 +2,6 @@
 
 Works by what a classifier is, not by what a network is called. timm's networks say where
 their heads are; in others the head is the last linear layer under one of a few names.
-Neighbours: `lineage_lab.registry` uses it when weights are loaded for another number of
-classes, `lineage_lab.finetuning` tells head from body with `find_head`.
 """
 
 from typing import Any, TypeVar

@@ -1,8 +1,7 @@
 """Names for the networks: ``create_model("resnet50")``.
 
 A row gives a name its builder, its input and its weights. ``timm/NAME`` is a row made when it
-is asked for: timm, which is optional, builds that network and loads its weights. Neighbours:
-`lineage_lab.models` holds our networks; `lineage_lab.weights` brings their weights.
+is asked for: timm, which is optional, builds that network and loads its weights.
 """
 
 import logging
@@ -17,7 +16,6 @@ from typing import Any
 
 from torch import hub, nn
 
-from lineage_lab import weights as published
 from lineage_lab.heads import find_head, replace_head
 from lineage_lab.models import (
     alexnet,
@@ -30,6 +28,7 @@ from lineage_lab.models import (
     vgg,
     vit,
 )
+from lineage_lab.weights import published
 
 __all__ = ["Entry", "create_model", "entry", "list_models"]
 

@@ -1,9 +1,9 @@
-"""``python -m lineage_lab.figures [FOLDER]``: draw the pages' figures and tables."""
+"""``python -m lineage_site [FOLDER]``: draw the pages' figures and tables."""
 
 import sys
 from pathlib import Path
 
-from lineage_lab.figures import build
+from lineage_site.drawing.build import build
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/generated")

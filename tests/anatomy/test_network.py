@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lineage_lab import describe
-from lineage_lab.lineage import NETWORKS
+from lineage_lab.chapters.lineage import NETWORKS
 
 # Computed from the papers' kernel, stride and padding columns by hand, layer after layer.
 FIELDS = {

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from lineage_lab.lineage import NETWORKS, PASSED_ON, TOP1
+from lineage_lab.chapters.lineage import NETWORKS, PASSED_ON, TOP1
 
 YEARS = {network.key: network.year for network in NETWORKS}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lineage_lab.comparison import Comparison
+from lineage_lab.comparing.comparison import Comparison
 from tests.conftest import listens
 
 COMMAND = (sys.executable, "-m", "lineage_lab")

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from lineage_lab import create_model, describe
-from lineage_lab.data import Preprocessing
-from lineage_lab.distributed import Group
-from lineage_lab.figures import house, resnet_runs
-from lineage_lab.recipe import Recipe
-from lineage_lab.warmup import check_group
+from lineage_lab.data.sets import Preprocessing
+from lineage_lab.training.processes import Group
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.training.warmup import check_group
+from lineage_site.chapters.resnet import runs as resnet_runs
+from lineage_site.pages.house import drawings as house
 
 
 class OnlyInUse(nn.Module):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lineage_lab.datasets import mnist_5k
+from lineage_lab.data.named import mnist_5k
 from tests.conftest import listens
 from tests.docs.harness import covered_fences
 

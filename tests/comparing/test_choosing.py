@@ -7,7 +7,8 @@ import torch
 import torchvision
 
 from lineage_lab import create_model, describe
-from lineage_lab.choosing import (
+from lineage_lab.chapters.lineage import NETWORKS
+from lineage_lab.comparing.choosing import (
     CAUTIONS,
     COSTS,
     GOALS,
@@ -16,9 +17,8 @@ from lineage_lab.choosing import (
     candidates,
     pick,
 )
-from lineage_lab.lineage import NETWORKS
 from lineage_lab.models.googlenet import GoogLeNet
-from lineage_lab.weights import WEIGHTS
+from lineage_lab.weights.published import WEIGHTS
 from tests.rows import each
 
 NETS = candidates({name: 10.0 + index for index, name in enumerate(COSTS)})

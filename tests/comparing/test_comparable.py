@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from lineage_lab.beside import beside
-from lineage_lab.results import Comparison
-from lineage_lab.runs import RANDOM, Run
+from lineage_lab.comparing.comparable import beside
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import RANDOM, Run
 from tests.docs.harness import covered_fences
 from tests.test_results import ANSWERS, row, run, with_runs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "try" / "your-run.md"
 KEPT = ROOT / "docs" / "results" / "elpv-lite.json"
 FINE = (

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from lineage_lab import compare
-from lineage_lab import weights as published
-from lineage_lab.comparison import Comparison, compare_part
-from lineage_lab.data import ImageSet, load
-from lineage_lab.finetuning import History
-from lineage_lab.recipe import Recipe, recipe_for
-from lineage_lab.training import Epoch
-from lineage_lab.weights import WeightsUnavailable
+from lineage_lab.comparing.comparison import Comparison, compare_part
+from lineage_lab.data.sets import ImageSet, load
+from lineage_lab.training.loop import History
+from lineage_lab.training.recipe import Recipe, recipe_for
+from lineage_lab.training.run import Epoch
+from lineage_lab.weights import published
+from lineage_lab.weights.published import WeightsUnavailable
 
 FAST = Recipe(precision="fp32", batch_size=8, device="cpu")
 LENETS = {"data": "digits", "limit": 80, "random_weights": True}
@@ -74,7 +74,7 @@ def routine(monkeypatch: pytest.MonkeyPatch) -> Routine:
 
 
 def use(routine: Routine, monkeypatch: pytest.MonkeyPatch) -> Routine:
-    monkeypatch.setattr("lineage_lab.comparison.finetune", routine)
+    monkeypatch.setattr("lineage_lab.comparing.comparison.finetune", routine)
     return routine
 
 
@@ -189,7 +189,7 @@ def test_a_folder_with_its_own_validation_part_is_said_to_be_so(
     own = replace(load("digits", size=32), validation=2500)
     order = list(range(0, 5000, 2)) + list(range(1, 5000, 2))  # each class in both parts
     own = replace(own, images=own.images[order], labels=own.labels[order], pixels="")
-    monkeypatch.setattr("lineage_lab.comparison.load", lambda *_, **__: own)
+    monkeypatch.setattr("lineage_lab.comparing.comparison.load", lambda *_, **__: own)
     found = compare(["lenet5_modern"], "x", FAST, random_weights=True)
     assert found.data["drawn_by_seed"] is False
     assert "the data set's own split" in found.caption
@@ -276,11 +276,11 @@ def test_a_run_that_was_made_otherwise_is_never_taken(
 def test_a_run_of_another_version_is_never_taken(
     package: str, tmp_path: Path, routine: Routine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lineage_lab.provenance import provenance
+    from lineage_lab.comparing.provenance import provenance
 
     compare(["lenet5_modern"], recipe=FAST, seeds=1, out=tmp_path, **LENETS)
     monkeypatch.setattr(
-        "lineage_lab.comparison.provenance", lambda: {**provenance(), package: "0.0"}
+        "lineage_lab.comparing.comparison.provenance", lambda: {**provenance(), package: "0.0"}
     )
     compare(["lenet5_modern"], recipe=FAST, seeds=1, out=tmp_path, resume=True, **LENETS)
     assert len(routine.recipes) == 2
@@ -335,7 +335,7 @@ def test_colour_for_a_grey_network_stops_it_before_anything_is_trained(
         grey = load("digits", size=size)
         return replace(grey, images=grey.images.expand(-1, 3, -1, -1))
 
-    monkeypatch.setattr("lineage_lab.comparison.load", colourful)
+    monkeypatch.setattr("lineage_lab.comparing.comparison.load", colourful)
     with pytest.raises(ValueError, match="lenet5_modern takes grey images, but digits is in"):
         compare(["resnet20_cifar", "lenet5_modern"], recipe=FAST, **LENETS)
     assert routine.recipes == []
@@ -346,7 +346,7 @@ def test_missing_weights_stop_it_before_anything_is_trained(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("urllib.request.urlopen", _unreachable)
-    monkeypatch.setattr("lineage_lab.comparison.finetune", None)
+    monkeypatch.setattr("lineage_lab.comparing.comparison.finetune", None)
     with pytest.raises(WeightsUnavailable, match="resnet50"):
         compare(["efficientnet_lite0", "resnet50"], "elpv", FAST, limit=24)
 

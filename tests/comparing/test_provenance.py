@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lineage_lab.provenance import provenance
+from lineage_lab.comparing.provenance import provenance
 
 
 def test_hardware_versions_and_date_are_all_said() -> None:
@@ -26,7 +26,7 @@ def test_what_the_system_does_not_tell_is_said_to_be_unknown(
 
     monkeypatch.setattr(Path, "is_file", lambda _: False)
     monkeypatch.setattr("os.sysconf", lambda _: (_ for _ in ()).throw(ValueError()))
-    monkeypatch.setattr("lineage_lab.provenance.version", missing)
+    monkeypatch.setattr("lineage_lab.comparing.provenance.version", missing)
     found = provenance()
     assert found["processor"]
     assert found["bf16_instructions"] == "none known"

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import pytest
 from bs4 import BeautifulSoup
 
-from lineage_lab.figures.report import report
-from lineage_lab.figures.results import curves, scatter
-from lineage_lab.results import Comparison
+from lineage_lab.comparing.charts import curves, scatter
+from lineage_lab.comparing.report import report
+from lineage_lab.comparing.results import Comparison
 from tests.site.browser import CHROMIUM, chromium
 from tests.test_results import ANSWERS, TRUTHS, row, run, unrecorded
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sklearn import metrics
 
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import Row, Run, to_text
 from lineage_lab.files import write_whole
-from lineage_lab.results import Comparison
-from lineage_lab.runs import Row, Run, to_text
-from lineage_lab.training import Epoch
+from lineage_lab.training.run import Epoch
 
 TRUTHS = ((0, 0, 1, 1, 2, 2, 2, 1), (0, 1, 1, 1, 2, 2, 0, 0))
 ANSWERS = ((0, 1, 1, 1, 2, 0, 2, 1), (0, 1, 0, 1, 2, 1, 0, 1))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lineage_lab.significance import (
+from lineage_lab.comparing.significance import (
     Difference,
     differ,
     differences,

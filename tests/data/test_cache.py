@@ -13,8 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from lineage_lab import cache, data
-from lineage_lab.data import load
+from lineage_lab.data import cache
+from lineage_lab.data import sets as data
+from lineage_lab.data.sets import load
 
 MEBIBYTE = 2**20
 
@@ -278,9 +279,9 @@ import numpy as np
 import torch
 from torch import nn
 from lineage_lab import cache, finetune
-from lineage_lab.data import ImageSet, split
-from lineage_lab.device import forget_peak_memory
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.sets import ImageSet, split
+from lineage_lab.training.device import forget_peak_memory
+from lineage_lab.training.recipe import Recipe
 
 def own():  # memory of the process itself, in MiB; what is mapped from a file is not
     forget_peak_memory(torch.device("cpu"))  # gives back what is free: a heap with holes is no use

@@ -14,8 +14,8 @@ from PIL import Image
 from skimage import data as photographs
 from torchvision.io import decode_image
 
-from lineage_lab.data import Preprocessing, read_image
-from lineage_lab.decode import FORMATS, Unreadable, decode
+from lineage_lab.data.decoding import FORMATS, Unreadable, decode
+from lineage_lab.data.sets import Preprocessing, read_image
 
 # torchvision's decoder is the oracle; its successor is no part of torchvision.
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")
@@ -227,7 +227,7 @@ def test_a_cut_or_flipped_file_never_raises_anything_else(tmp_path: Path) -> Non
 MEASURE = """
 import resource, sys, time
 from pathlib import Path
-from lineage_lab.decode import Unreadable, decode
+from lineage_lab.data.decoding import Unreadable, decode
 
 decode(Path(sys.argv[2]), size=224, mode="RGB")
 Path("/proc/self/clear_refs").write_text("5")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lineage_lab.data import check, load, split
+from lineage_lab.data.sets import check, load, split
 
 CAFE = "café"
 

@@ -25,8 +25,8 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision import datasets as theirs
 
-from lineage_lab import datasets
-from lineage_lab.data import DATASETS, load, split
+from lineage_lab.data import named as datasets
+from lineage_lab.data.sets import DATASETS, load, split
 
 WNIDS = ("n01440764", "n02102040", "n02979186")
 NAMES = ("cifar10", "flowers102", "pets", "imagenette")
@@ -331,7 +331,7 @@ def test_counts_are_the_published_ones() -> None:
 
 def test_torchvision_is_imported_by_nobody_who_does_not_need_it() -> None:
     code = (
-        "import sys; from lineage_lab.data import DATASETS, load; load('digits', size=32); "
+        "import sys; from lineage_lab.data.sets import DATASETS, load; load('digits', size=32); "
         "[row.state() for row in DATASETS.values()]; print('torchvision' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

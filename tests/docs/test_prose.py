@@ -10,7 +10,8 @@ from contextlib import suppress
 
 import pytest
 
-from lineage_lab import ledger, lineage, printed
+from lineage_lab.chapters import lineage
+from lineage_site.facts import ledger, printed
 from tests.docs.harness.grammar import ROOT
 
 CHAPTERS = [

@@ -8,7 +8,9 @@ import pytest
 from tests.docs.harness import verified
 from tests.docs.harness.grammar import ROOT
 
-SPEC = importlib.util.spec_from_file_location("reading", ROOT / "hooks" / "reading.py")
+SPEC = importlib.util.spec_from_file_location(
+    "reading", ROOT / "src/lineage_site/mkdocs/reading.py"
+)
 reading = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(reading)
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lineage_lab.results import Comparison
-from lineage_lab.runs import RANDOM
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import RANDOM
 
 FILE = Path(__file__).parents[2] / "docs" / "results" / "elpv-lite.json"
 

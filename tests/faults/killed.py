@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from lineage_lab import finetune
-from lineage_lab import finetuning as routine
-from lineage_lab.data import load, split
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.sets import load, split
+from lineage_lab.training import loop as routine
+from lineage_lab.training.recipe import Recipe
 
 
 def network() -> nn.Module:

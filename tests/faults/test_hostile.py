@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 from lineage_lab import create_model, finetune
-from lineage_lab.data import check, load, split
-from lineage_lab.decode import Unreadable, decode
-from lineage_lab.predict import Predictor
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.decoding import Unreadable, decode
+from lineage_lab.data.sets import check, load, split
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.using.predictor import Predictor
 from tests.faults.hostile import REFUSED, SHOWN
 
 RED = ("CMYK, JPEG", "palette, PNG", "animated WebP", "1 × 20,000 pixels", "PNG named .jpg",

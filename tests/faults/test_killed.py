@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lineage_lab import checkpoint
-from lineage_lab.training import Run
+from lineage_lab.training import checkpoint
+from lineage_lab.training.run import Run
 from tests.faults.killed import run
 
 ROOT = Path(__file__).parents[2]

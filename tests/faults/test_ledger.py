@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lineage_lab.faults import FAULTS, find
-from lineage_lab.figures.faults import PARTS, draw
+from lineage_site.facts.faults import FAULTS, find
+from lineage_site.pages.troubleshooting.drawings import PARTS, draw
 
 ROOT = Path(__file__).parents[2]
 IDS = [fault.id for fault in FAULTS]

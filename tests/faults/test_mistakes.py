@@ -11,9 +11,10 @@ import torch
 from click.testing import CliRunner
 
 from lineage_lab import cli, create_model, finetune
-from lineage_lab.data import ImageSet, load, split
-from lineage_lab.faults import EXIT_CODES, find
-from lineage_lab.recipe import Recipe
+from lineage_lab.cli.exit_codes import EXIT_CODES
+from lineage_lab.data.sets import ImageSet, load, split
+from lineage_lab.training.recipe import Recipe
+from lineage_site.facts.faults import find
 
 ROOT = Path(__file__).parents[2]
 START = ("finetune", "lenet5_modern", "--data", "digits", "--random-weights")
@@ -115,7 +116,7 @@ def test_a_disk_that_fills_during_a_run_leaves_its_earlier_checkpoint(
     tmp_path: Path, monkeypatch
 ) -> None:
     """The second epoch's file does not fit: on a really small disk, or where none can be made."""
-    from lineage_lab import checkpoint
+    from lineage_lab.training import checkpoint
 
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lineage_lab.faults import find
+from lineage_site.facts.faults import find
 
 CHILD = """
 import os, signal, sys
 import torch
 from pathlib import Path
 from lineage_lab import create_model, finetune
-from lineage_lab.data import load, split
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.sets import load, split
+from lineage_lab.training.recipe import Recipe
 
 fault, folder = sys.argv[1:]
 second = os.environ["RANK"] == "1"

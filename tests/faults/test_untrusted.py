@@ -15,13 +15,16 @@ import pytest
 import torch
 from PIL import Image
 
-from lineage_lab import cache, checkpoint, comparison, create_model, device
-from lineage_lab import weights as published
-from lineage_lab.data import load
-from lineage_lab.faults import find
-from lineage_lab.predict import Predictor
-from lineage_lab.recipe import Recipe
-from lineage_lab.results import Comparison
+from lineage_lab import create_model
+from lineage_lab.comparing import comparison
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.data import cache
+from lineage_lab.data.sets import load
+from lineage_lab.training import checkpoint, device
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.using.predictor import Predictor
+from lineage_lab.weights import published
+from lineage_site.facts.faults import find
 
 SOURCE = Path(__file__).parents[2] / "src" / "lineage_lab"
 

@@ -12,7 +12,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from lineage_lab import create_model, describe
 from lineage_lab.models.efficientnet import LITE, SameConv2d
-from lineage_lab.weights import find, locate
+from lineage_lab.weights.published import find, locate
 
 # Published with the weights' packages.
 PARAMETERS = {

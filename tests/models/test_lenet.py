@@ -142,7 +142,7 @@ def test_the_loss_is_the_papers_equation_9() -> None:
 
 
 def test_the_input_scale_brings_real_digits_near_mean_0_and_variance_1() -> None:
-    from lineage_lab.data import digits
+    from lineage_lab.data.sets import digits
 
     scale = normalize_ink(torch.tensor([0, 255], dtype=torch.uint8))
     assert scale.tolist() == pytest.approx([-0.1, 1.175])

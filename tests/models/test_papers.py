@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lineage_lab import Anatomy, create_model, describe, list_models
 from lineage_lab.models.convnext_steps import ROAD
-from lineage_lab.printed import CONVNEXT_ROAD, PRINTED, Printed
 from lineage_lab.registry import entry
+from lineage_site.facts.printed import CONVNEXT_ROAD, PRINTED, Printed
 from tests.rows import some
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from lineage_lab import create_model, list_models
 from lineage_lab.registry import entry
-from lineage_lab.weights import WeightsUnavailable
+from lineage_lab.weights.published import WeightsUnavailable
 
 SMALL = "timm/test_resnet.r160_in1k"  # half a million weights; timm's own tests use it
 HUB = "models--timm--test_resnet.r160_in1k"

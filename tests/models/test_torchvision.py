@@ -13,8 +13,8 @@ import torchvision.models as tvm
 from torch import Tensor, nn
 
 from lineage_lab import create_model, list_models
-from lineage_lab.interchange import from_torchvision, to_torchvision, torchvision_names
 from lineage_lab.registry import entry
+from lineage_lab.weights.naming import from_torchvision, to_torchvision, torchvision_names
 from tests.rows import some
 
 SHIPPED = [name for name in list_models() if hasattr(tvm, name)]

@@ -6,12 +6,12 @@ import torchvision.models as tvm
 from torch import nn
 
 from lineage_lab import create_model
-from lineage_lab import weights as published
-from lineage_lab.blocks import LocalResponseNorm
-from lineage_lab.interchange import to_torchvision
 from lineage_lab.models.alexnet import PAPER, AlexNet
+from lineage_lab.models.blocks import LocalResponseNorm
 from lineage_lab.models.googlenet import AUXILIARY_WEIGHT, GoogLeNetOutputs, auxiliary_loss
-from lineage_lab.weights import find
+from lineage_lab.weights import published
+from lineage_lab.weights.naming import to_torchvision
+from lineage_lab.weights.published import find
 
 
 def test_alexnets_normalisation_is_the_papers_formula() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIG = f"""
 site_name: Small
 site_url: https://example.org/small/
@@ -18,7 +18,7 @@ exclude_docs: part.md
 plugins:
   - mkdocs-jupyter: {{include: ["*.ipynb"]}}
   - mkdocstrings: {{handlers: {{python: {{paths: [src]}}}}}}
-hooks: [{ROOT / "hooks/editing.py"}]
+hooks: [{ROOT / "src/lineage_site/mkdocs/editing.py"}]
 markdown_extensions:
   - pymdownx.snippets: {{base_path: [docs], check_paths: true}}
 """

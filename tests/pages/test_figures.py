@@ -11,9 +11,9 @@ import pytest
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort
 
-from lineage_lab.figures import TOPICS, build
-from lineage_lab.figures.style import Drawing
-from lineage_lab.weights import WeightsUnavailable
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.weights.published import WeightsUnavailable
+from lineage_site.drawing.build import TOPICS, build
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -53,7 +53,7 @@ def test_topics_are_drawn_side_by_side_as_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topics = {name: TOPICS[name] for name in ("home", "names", "reading")}
-    monkeypatch.setattr("lineage_lab.figures.TOPICS", topics)
+    monkeypatch.setattr("lineage_site.drawing.build.TOPICS", topics)
     beside = build(tmp_path / "beside")
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     alone = build(tmp_path / "alone")
@@ -65,7 +65,9 @@ def test_topics_are_drawn_side_by_side_as_alone(
 def test_what_is_missing_where_a_topic_is_drawn_is_said_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lineage_lab.figures.TOPICS", {"no_such": (), "home": TOPICS["home"]})
+    monkeypatch.setattr(
+        "lineage_site.drawing.build.TOPICS", {"no_such": (), "home": TOPICS["home"]}
+    )
     with pytest.raises(ModuleNotFoundError, match="no_such"):
         build(tmp_path)
     error = WeightsUnavailable("no file", url="https://example.org", path=tmp_path)
@@ -138,15 +140,17 @@ def test_a_picture_with_links_is_a_group_and_its_links_have_names() -> None:
 def test_the_build_says_in_a_line_what_is_not_installed(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    root = Path(__file__).parents[1]
-    spec = importlib.util.spec_from_file_location("hook", root / "hooks" / "figures.py")
+    root = Path(__file__).parents[2]
+    spec = importlib.util.spec_from_file_location(
+        "hook", root / "src/lineage_site/mkdocs/figures.py"
+    )
     hook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hook)
 
     def fail(_: Path) -> None:
         raise error
 
-    monkeypatch.setattr("lineage_lab.figures.build", fail)
+    monkeypatch.setattr("lineage_site.drawing.build.build", fail)
     with pytest.raises(Abort, match=re.escape(str(error))):
         hook.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))
     error = ZeroDivisionError("a fault of ours")

@@ -3,8 +3,8 @@
 import pytest
 
 from lineage_lab.exercises import CHAPTERS
-from lineage_lab.figures.chapter import quiz
-from lineage_lab.quizzes import Choice, Question, questions
+from lineage_site.drawing.chapter import quiz
+from lineage_site.drawing.quiz import Choice, Question, questions
 
 RIGHT, WRONG = Choice("a", "because", right=True), Choice("b", "because not")
 

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from lineage_lab.figures.references import bibtex, draw
-from lineage_lab.lineage import NETWORKS
-from lineage_lab.references import REFERENCES
+from lineage_lab.chapters.lineage import NETWORKS
+from lineage_site.facts.references import REFERENCES
+from lineage_site.pages.references.drawings import bibtex, draw
 
 
 def test_each_work_has_an_address_and_stands_in_the_order_of_years() -> None:
@@ -31,7 +31,7 @@ def test_the_arxiv_number_and_the_year_of_a_paper_are_at_most_two_apart() -> Non
 
 
 WORK = re.compile(r"\((https://(?:arxiv\.org/abs/|doi\.org/|hal\.)[^)\s]+)\)")
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_each_paper_that_a_footnote_cites_is_listed() -> None:

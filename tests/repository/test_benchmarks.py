@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILE = ROOT / "benchmarks" / "finetune.py"
 RESULTS = ROOT / "docs" / "results"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.docs.harness import covered_fences
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_one_page() -> None:

@@ -18,10 +18,10 @@ import pytest
 import lineage_lab
 from lineage_lab.cli import cli
 from lineage_lab.exercises import CHAPTERS, Wrong, check
-from lineage_lab.faults import FAULTS
+from lineage_site.facts.faults import FAULTS
 from tests.docs.harness.grammar import read_page
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "lineage_lab"
 
 

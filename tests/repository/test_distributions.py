@@ -50,7 +50,7 @@ def code() -> set[str]:
 
 def test_the_package_is_code_its_type_marker_and_one_list() -> None:
     others = {name for name in code() if not name.endswith(".py")}
-    assert others == {"lineage_lab/py.typed", "lineage_lab/imagenet_classes.txt"}
+    assert others == {"lineage_lab/py.typed", "lineage_lab/weights/imagenet_classes.txt"}
 
 
 def test_the_wheel_holds_the_package_and_its_papers(distributions: list[Path]) -> None:

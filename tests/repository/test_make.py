@@ -16,7 +16,7 @@ import pytest
 from tests.clone import cloned
 from tests.docs.harness import covered_fences
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
 
 

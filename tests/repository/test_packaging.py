@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 from tests.clone import cloned
 from tests.docs.harness import covered_fences
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BIN = "Scripts" if sys.platform == "win32" else "bin"
 NOT_NEEDED = ("mkdocs", "sybil", "pytest", "matplotlib", "mlxtend", "timm", "skimage", "sklearn")
 

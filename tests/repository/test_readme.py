@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lineage_lab.comparison import Comparison
+from lineage_lab.comparing.comparison import Comparison
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results" / "elpv-lite.json"
 START, END = "<!-- results:elpv-lite -->\n", "<!-- /results -->"
 

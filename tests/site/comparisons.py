@@ -7,9 +7,9 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from lineage_lab.results import Comparison
-from lineage_lab.runs import RANDOM, Row, Run
-from lineage_lab.training import Epoch
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import RANDOM, Row, Run
+from lineage_lab.training.run import Epoch
 
 MACHINE = {"processor": "P", "cores": "2", "threads": "2", "gpu": "none", "torch": "2.9",
            "python": "3.12", "date": "2026-01-01"}  # fmt: skip

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route
 
-from lineage_lab.figures.photo import SAMPLES
-from lineage_lab.figures.photos import location
+from lineage_lab.chapters.photos import location
+from lineage_site.pages.classify_a_photo.drawings import SAMPLES
 from tests.site.browser import arrive
 
 PATH = "try/classify-a-photo/"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page
 
-from lineage_lab.figures.anatomy import BLOCKS, QUANTITIES, Block, measured
 from lineage_lab.registry import create_model
+from lineage_site.pages.block_anatomy.drawings import BLOCKS, QUANTITIES, Block, measured
 from tests.site.browser import USES, touched
 
 PAGE = "try/block-anatomy/"

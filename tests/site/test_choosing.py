@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from lineage_lab.choosing import CAUTIONS, GOALS, PICKS, Choice, candidates, pick
+from lineage_lab.comparing.choosing import CAUTIONS, GOALS, PICKS, Choice, candidates, pick
 from tests.site.browser import USES, arrive, touched
 
 PAGE = "choosing/"

@@ -14,7 +14,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, CDPSession, Locator, Page
 
-from lineage_lab.data import split_digits
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import C3_TABLE, LeNet5, normalize_ink
 from tests.site.browser import CHROMIUM, tab
 from tests.site.test_draw_oracle import by_torch, facts, model  # noqa: F401  (two are fixtures)

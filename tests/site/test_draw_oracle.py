@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page
 
-from lineage_lab.data import split_digits
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import C3_TABLE, LeNet5, normalize_ink
 from tests.site.browser import CHROMIUM, CODED, coded, decoded
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Route
 
-from lineage_lab.figures.digit import PASSES
+from lineage_site.pages.draw_a_digit.drawings import PASSES
 from tests.docs.harness.grammar import ROOT, read_page
 from tests.site.browser import CHROMIUM, arrive
 from tests.site.test_draw import draw, opened, part, shown

@@ -8,9 +8,9 @@ import torch
 from playwright.sync_api import Browser, Locator, Page
 
 from lineage_lab import create_model, describe
-from lineage_lab.figures.fields import NETWORKS
-from lineage_lab.probe import Layer
+from lineage_lab.anatomy.forward import Layer
 from lineage_lab.registry import entry
+from lineage_site.pages.receptive_fields.drawings import NETWORKS
 from tests.rows import each
 from tests.site.browser import USES, touched
 

@@ -14,7 +14,7 @@ import bs4
 import html5lib
 import pytest
 
-from hooks.policy import guarded, hashes, policy
+from lineage_site.mkdocs.policy import guarded, hashes, policy
 from tests.docs.harness.plugin import BUDGETS
 
 PREFIX = "https://lineage-lab.github.io/lineage-lab/"

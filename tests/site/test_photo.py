@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from lineage_lab.figures.photo import SAMPLES
-from lineage_lab.predict import Predictor
+from lineage_lab.using.predictor import Predictor
+from lineage_site.pages.classify_a_photo.drawings import SAMPLES
 from tests.site.browser import CHROMIUM, arrive
 from tests.site.photo import (
     ASKED,

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from lineage_lab.data import read_image
-from lineage_lab.figures.photo import evidence
-from lineage_lab.predict import Predictor
+from lineage_lab.data.sets import read_image
+from lineage_lab.using.predictor import Predictor
+from lineage_site.pages.classify_a_photo.drawings import evidence
 from tests.site.browser import CHROMIUM, CODED, coded, decoded
 from tests.site.photo import FILES, files, give, ready, rows
 

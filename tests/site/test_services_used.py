@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from lineage_lab.anatomy import describe
+from lineage_lab.anatomy.network import describe
 from tests.site.browser import CHROMIUM, arrive
 from tests.site.test_search import search
 

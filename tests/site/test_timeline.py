@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from lineage_lab.choosing import candidates
-from lineage_lab.lineage import NETWORKS, PASSED_ON
+from lineage_lab.chapters.lineage import NETWORKS, PASSED_ON
+from lineage_lab.comparing.choosing import candidates
 from tests.site.browser import USES, arrive, touched
 
 PAGE = "timeline/"

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Browser, Page
 
-from lineage_lab.beside import beside
+from lineage_lab.comparing.charts import scatter
+from lineage_lab.comparing.comparable import beside
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import RANDOM
 from lineage_lab.exercises import check
-from lineage_lab.figures.results import scatter
-from lineage_lab.results import Comparison
-from lineage_lab.runs import RANDOM
 from tests.site.comparisons import (
     MACHINE,
     RECIPE,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from lineage_lab.results import Comparison
-from lineage_lab.runs import to_text
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import to_text
 from tests.site.browser import arrive
 from tests.site.comparisons import THREE, bring, drawn, saved
 

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 import torch
 
-from lineage_lab.checkpoint import Checkpoint, load, newest, save
 from lineage_lab.registry import create_model
+from lineage_lab.training.checkpoint import Checkpoint, load, newest, save
 
 SPACE = 4 << 20
 
@@ -289,7 +289,7 @@ def test_a_failing_disk_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     if step == "write":
-        monkeypatch.setattr("lineage_lab.checkpoint._Hashed.write", full)
+        monkeypatch.setattr("lineage_lab.training.checkpoint._Hashed.write", full)
     elif step == "fsync":
         monkeypatch.setattr("os.fsync", full)
     else:
@@ -332,7 +332,7 @@ def test_a_kill_at_any_moment_leaves_a_sound_one(seed: int, tmp_path: Path) -> N
     program = """
         import sys, torch
         from pathlib import Path
-        from lineage_lab.checkpoint import Checkpoint, save
+        from lineage_lab.training.checkpoint import Checkpoint, save
         x = torch.rand(1_000_000)
         for step in range(1, 10_000):
             save(Path(sys.argv[1]) / "last.ckpt", Checkpoint(

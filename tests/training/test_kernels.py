@@ -8,8 +8,8 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab import device, kernels
 from lineage_lab.heads import replace_head
+from lineage_lab.training import device, kernels
 
 CPU = torch.device("cpu")
 KINDS = [(True, True), (True, False), (False, False)]  # of AVX512 and AMX

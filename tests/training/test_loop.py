@@ -9,12 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lineage_lab import create_model, finetune, finetuning
-from lineage_lab.batches import Prepare
-from lineage_lab.data import ImageSet, load, split
-from lineage_lab.device import WARMUP, Form
-from lineage_lab.optim import factor, optimizer, parts
-from lineage_lab.recipe import Recipe, recipe_for
+from lineage_lab import create_model, finetune
+from lineage_lab.data.sets import ImageSet, load, split
+from lineage_lab.training import loop as finetuning
+from lineage_lab.training.batches import Prepare
+from lineage_lab.training.device import WARMUP, Form
+from lineage_lab.training.optim import factor, optimizer, parts
+from lineage_lab.training.recipe import Recipe, recipe_for
 
 DIGITS = Recipe(lr=5e-3, head_lr=5e-3, batch_size=32, precision="fp32",
                 memory_format="contiguous", device="cpu")  # fmt: skip

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from lineage_lab import create_model
-from lineage_lab.data import load, split
-from lineage_lab.lr_finder import RateCurve, lr_find
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.sets import load, split
+from lineage_lab.training.lr_finder import RateCurve, lr_find
+from lineage_lab.training.recipe import Recipe
 
 RECIPE = Recipe(lr=5e-3, head_lr=5e-3, batch_size=32, precision="fp32", device="cpu")
 GREY = {"mean": (0.1,), "std": (0.3,)}
@@ -59,7 +59,7 @@ def test_a_range_that_is_none_is_refused() -> None:
 def test_the_picture_marks_the_rate_and_says_the_same_in_words(curve: RateCurve) -> None:
     import xml.etree.ElementTree as ElementTree
 
-    from lineage_lab.figures.rates import rate_curve
+    from lineage_lab.cli.rates import rate_curve
 
     svg = rate_curve(curve)
     ElementTree.fromstring(svg)

@@ -13,14 +13,14 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from lineage_lab import create_model
-from lineage_lab.batches import DRAWS, Prepare
-from lineage_lab.data import ImageSet
-from lineage_lab.device import Form, pick_device
-from lineage_lab.distributed import Group
-from lineage_lab.finetuning import _look
+from lineage_lab.data.sets import ImageSet
 from lineage_lab.heads import find_head
-from lineage_lab.recipe import Recipe
-from lineage_lab.training import Run, step
+from lineage_lab.training.batches import DRAWS, Prepare
+from lineage_lab.training.device import Form, pick_device
+from lineage_lab.training.loop import _look
+from lineage_lab.training.processes import Group
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.training.run import Run, step
 
 CUDA = torch.device("cuda", 0)
 BATCH = 8
@@ -32,7 +32,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_, **__: True)
     # Both read values, once, before the first step.
-    monkeypatch.setattr("lineage_lab.training.batch_norms", lambda model: [])
+    monkeypatch.setattr("lineage_lab.training.run.batch_norms", lambda model: [])
     monkeypatch.setattr(torch.nn.init, "trunc_normal_", lambda tensor, **_: tensor)
     monkeypatch.setattr(torch.Tensor, "backward", backward)
     with FakeTensorMode():

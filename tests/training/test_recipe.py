@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from lineage_lab import finetune
-from lineage_lab.augment import blended, cropped, mirrored, uniform
-from lineage_lab.recipe import FAMILIES, Recipe, recipe_for
+from lineage_lab.data.augment import blended, cropped, mirrored, uniform
+from lineage_lab.training.recipe import FAMILIES, Recipe, recipe_for
 from tests.small import GREY, PLAIN, lenet, run, same, small, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")

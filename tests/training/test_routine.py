@@ -13,12 +13,14 @@ import pytest
 import torch
 from torch import nn
 
-from lineage_lab import device, finetune, training
-from lineage_lab import finetuning as routine
-from lineage_lab.device import LAPS, WARMUP, Form, trial
-from lineage_lab.finetuning import Interrupted
-from lineage_lab.optim import optimizer
-from lineage_lab.recipe import Recipe
+from lineage_lab import finetune
+from lineage_lab.training import device
+from lineage_lab.training import loop as routine
+from lineage_lab.training import run as training
+from lineage_lab.training.device import LAPS, WARMUP, Form, trial
+from lineage_lab.training.loop import Interrupted
+from lineage_lab.training.optim import optimizer
+from lineage_lab.training.recipe import Recipe
 from tests.small import GREY, PLAIN, lenet, run, same, small, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -303,8 +305,8 @@ SHARED = """
 import sys, torch
 from pathlib import Path
 from lineage_lab import create_model, finetune
-from lineage_lab.data import load, split
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.sets import load, split
+from lineage_lab.training.recipe import Recipe
 torch.set_num_threads(1)
 torch.manual_seed(0)
 digits = split(load("digits", size=32), seed=0, limit=403)
@@ -343,7 +345,7 @@ PAGES = """
 import resource, sys
 from contextlib import nullcontext
 import torch
-from lineage_lab.device import memory_reused
+from lineage_lab.training.device import memory_reused
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

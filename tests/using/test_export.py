@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lineage_lab.data import Preprocessing, load
-from lineage_lab.export import Export, export_onnx, export_program
+from lineage_lab.data.sets import Preprocessing, load
 from lineage_lab.models.vit import BASE_16, ViT
-from lineage_lab.predict import Predictor
 from lineage_lab.registry import create_model, entry
+from lineage_lab.using.export import Export, export_onnx, export_program
+from lineage_lab.using.predictor import Predictor
 from tests.rows import each
 
 # Sides that are quick where the network takes them.
@@ -218,6 +218,6 @@ def test_the_opset_is_as_asked(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lineage_lab.export.find_spec", lambda name: None)
+    monkeypatch.setattr("lineage_lab.using.export.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"onnx, which .*lineage-lab\[export\]"):
         export_onnx(predictor("lenet5_modern"), tmp_path / "x.onnx")

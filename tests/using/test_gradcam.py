@@ -13,17 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab import checkpoint
-from lineage_lab.data import Preprocessing, load, read_image
-from lineage_lab.figures.gradcam import answers
-from lineage_lab.gradcam import heatmap
-from lineage_lab.predict import Predictor
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.sets import Preprocessing, load, read_image
 from lineage_lab.registry import create_model
+from lineage_lab.training import checkpoint
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.using.answers import answers
+from lineage_lab.using.gradcam import heatmap
+from lineage_lab.using.predictor import Predictor
 from tests.docs.harness import covered_fences
 from tests.test_predict import photographs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def as_drawn(evidence: Tensor, size: tuple[int, int]) -> Tensor:

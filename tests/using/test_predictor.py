@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineage_lab import weights
-from lineage_lab.checkpoint import Checkpoint, save
-from lineage_lab.data import Preprocessing, read_image
+from lineage_lab.data.sets import Preprocessing, read_image
 from lineage_lab.models.googlenet import GoogLeNet, Rescale
-from lineage_lab.predict import Predictor, imagenet_classes
 from lineage_lab.registry import create_model
+from lineage_lab.training.checkpoint import Checkpoint, save
+from lineage_lab.using.predictor import Predictor, imagenet_classes
+from lineage_lab.weights import published as weights
 
 
 def photographs() -> Path:
@@ -123,7 +123,7 @@ def test_what_is_no_image_is_told_and_stops_nothing(published: Predictor, tmp_pa
 def test_more_files_than_fit_at_once_keep_their_order(
     published: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lineage_lab.predict.AT_ONCE", 2)
+    monkeypatch.setattr("lineage_lab.using.predictor.AT_ONCE", 2)
     names = ["chelsea.png", "README.txt", "coffee.png", "camera.png", "rocket.jpg"]
     found = published.predict(photographs() / name for name in names)
     assert [f.path.name for f in found] == names

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lineage_lab import download as downloads
-from lineage_lab.download import download
+from lineage_lab.weights import download as downloads
+from lineage_lab.weights.download import download
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -161,7 +161,7 @@ def test_a_really_full_disk_leaves_nothing(server: Server, tmp_path: Path) -> No
 SCRIPT = """
 import sys
 from pathlib import Path
-from lineage_lab.download import download
+from lineage_lab.weights.download import download
 download(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
 """
 

@@ -12,9 +12,9 @@ import torch
 import torchvision.models as tvm
 
 from lineage_lab import create_model, list_models
-from lineage_lab import weights as published
-from lineage_lab.interchange import to_torchvision
-from lineage_lab.weights import WEIGHTS, WeightsEntry, WeightsUnavailable, find, locate
+from lineage_lab.weights import published
+from lineage_lab.weights.naming import to_torchvision
+from lineage_lab.weights.published import WEIGHTS, WeightsEntry, WeightsUnavailable, find, locate
 
 DOWNLOADED = [entry for entry in WEIGHTS if entry.url]
 

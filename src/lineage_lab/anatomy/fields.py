@@ -9,9 +9,6 @@ across the places) sees the whole image and is no longer local. It is held fixed
 weight, and what it takes part in is marked ``whole``. So are the weights of an attention; the
 values that they mix are followed, window by window. Normalisations are held fixed too, and
 not marked.
-
-Neighbours: `lineage_lab.operators` knows what each operator of PyTorch does to a shadow;
-`lineage_lab.probe` watches the operators.
 """
 
 from __future__ import annotations

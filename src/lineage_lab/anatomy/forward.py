@@ -2,9 +2,6 @@
 
 Beside each tensor of the forward pass goes a shadow: for each of its elements, the first and
 the last row and column of the image that it can see.
-
-Neighbours: `lineage_lab.anatomy.describe` is the one user; it gives the image and the network.
-`lineage_lab.operators` knows what each operator does to what is seen.
 """
 
 from __future__ import annotations
@@ -20,8 +17,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from lineage_lab.operators import shadows
-from lineage_lab.shadow import Field, Shadow
+from lineage_lab.anatomy.fields import Field, Shadow
+from lineage_lab.anatomy.operators import shadows
 
 __all__ = ["Field", "Layer", "Probe", "QuickNorm"]
 

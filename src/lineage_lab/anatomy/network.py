@@ -2,9 +2,7 @@
 
 `describe` runs any `torch.nn.Module` on PyTorch's meta device, where tensors have shapes
 but no memory, and watches the operators that the forward pass calls. Nothing here knows an
-architecture by name: neighbours are `lineage_lab.probe`, which does the watching, `models`,
-which this module never imports, and `figures` and `comparison`, which draw and print what
-it finds.
+architecture by name.
 
 A MAC is one multiply-add of a convolution or of a matrix product, for one image. Batch
 norm, activations and pooling are not counted, as in the tables of the ResNet and the
@@ -24,7 +22,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lineage_lab.probe import Field, Layer, Probe, QuickNorm
+from lineage_lab.anatomy.forward import Field, Layer, Probe, QuickNorm
 
 __all__ = ["Anatomy", "Field", "Layer", "describe"]
 

@@ -1,8 +1,7 @@
 """What each operator of PyTorch does to what a tensor's elements see.
 
 Read from the top: one rule a kind of operator → the rules that take more than a line → the tables
-of operators. Neighbours: `lineage_lab.shadow` has the shadow; `lineage_lab.probe` asks here for
-each operator of a forward pass.
+of operators.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from lineage_lab.shadow import FIXED, Shadow, positive, reshaped, shrunk, thinned
+from lineage_lab.anatomy.fields import FIXED, Shadow, positive, reshaped, shrunk, thinned
 
 __all__ = ["shadows"]
 

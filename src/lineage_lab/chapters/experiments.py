@@ -1,9 +1,7 @@
 """The small training loop that the chapters' experiments share.
 
 A chapter asks one question of two networks and changes nothing else: the same real digits,
-the same split, the same order, the same number of passes. Neighbours: `lineage_lab.data`
-gives the digits; `lineage_lab.finetuning` is the routine for real work on large networks,
-which this is not.
+the same split, the same order, the same number of passes.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
-from lineage_lab.data import split_digits
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import normalize_ink
 
 __all__ = ["Trained", "spread", "train_digits"]

@@ -1,8 +1,7 @@
 """The papers of the lineage: year, title, authors, and what each passed on.
 
 Standard library only, so that a page, a figure or a test can ask for a fact without
-loading a network. `lineage_lab.figures` draws the timeline from it. Neighbours:
-`lineage_lab.ledger` has the facts of each chapter, `lineage_lab.printed` the papers' numbers.
+loading a network. `lineage_site.drawing.build` draws the timeline from it.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """The photographs of the figures: they come with scikit-learn and scikit-image.
 
-The files are read without these packages, whose import takes seconds. Neighbours: the topics
-that lay what a network sees over a photograph.
+The files are read without these packages, whose import takes seconds.
 """
 
 from importlib.util import find_spec

@@ -4,7 +4,7 @@ Results go to stdout, progress and messages to stderr. Exit codes: 0 for a finis
 a check found something, 2 for a mistake that the message explains (no traceback; ``--debug``
 shows it), 130 for Ctrl-C, 143 for SIGTERM. torch is imported when a command needs it, so that
 ``--help`` is quick. The commands: `lineage_lab.cli.looking`, `lineage_lab.cli.training`,
-`lineage_lab.cli.using`. Neighbours: the modules that do the work, and `lineage_lab.__main__`.
+`lineage_lab.cli.using`.
 """
 
 import gc
@@ -16,7 +16,7 @@ import click
 
 from lineage_lab import __version__
 from lineage_lab.cli import looking, training, using
-from lineage_lab.faults import EXIT_CODES
+from lineage_lab.cli.exit_codes import EXIT_CODES
 
 __all__ = ["main"]
 

@@ -1,8 +1,4 @@
-"""What is installed, what is here and what can be reached: ready to paste into an issue.
-
-Neighbours: the command ``lineage-lab doctor`` prints it; `lineage_lab.provenance` tells the
-hardware and the versions.
-"""
+"""What is installed, what is here and what can be reached: ready to paste into an issue."""
 
 import os
 import socket
@@ -13,10 +9,11 @@ from urllib.parse import urlsplit
 
 import torch
 
-from lineage_lab import cache, weights
-from lineage_lab.datasets import DATASETS
-from lineage_lab.device import device_name, pick_device
-from lineage_lab.provenance import provenance
+from lineage_lab.comparing.provenance import provenance
+from lineage_lab.data import cache
+from lineage_lab.data.named import DATASETS
+from lineage_lab.training.device import device_name, pick_device
+from lineage_lab.weights import published as weights
 
 __all__ = ["report"]
 

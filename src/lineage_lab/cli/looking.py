@@ -1,7 +1,4 @@
-"""Commands that look and train nothing: ``models``, ``describe``, ``data``, ``doctor``, ``show``.
-
-Neighbours: `lineage_lab.cli` gathers the commands, `lineage_lab.cli.output` prints.
-"""
+"""Commands that train nothing: ``models``, ``describe``, ``data``, ``doctor``, ``show``."""
 
 import sys
 from pathlib import Path
@@ -32,7 +29,7 @@ def models(family: str | None) -> None:
 @click.option("--markdown", is_flag=True, help="Print a Markdown table.")
 def describe(model: str, markdown: bool) -> None:
     """Take MODEL apart: each layer's parameters, MACs and receptive field."""
-    from lineage_lab import anatomy
+    from lineage_lab.anatomy import network as anatomy
     from lineage_lab.registry import create_model, entry
 
     found = anatomy.describe(create_model(model), entry(model).input_size)
@@ -45,7 +42,7 @@ def data(context: click.Context) -> None:
     """List the data sets; ``data check DIR`` looks at a folder of your own."""
     if context.invoked_subcommand:
         return
-    from lineage_lab.datasets import DATASETS
+    from lineage_lab.data.named import DATASETS
 
     rows: list[tuple[str, ...]] = [("data set", "images", "classes", "licence", "")]
     for name, found in DATASETS.items():
@@ -60,7 +57,7 @@ def data(context: click.Context) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def check_data(folder: Path) -> None:
     """Open every image of FOLDER and tell all that is wrong at once; exit code 1 if anything is."""
-    from lineage_lab.folders import check
+    from lineage_lab.data.folders import check
 
     report = check(folder)
     click.echo(str(report))
@@ -71,7 +68,7 @@ def check_data(folder: Path) -> None:
 @click.option("--offline", is_flag=True, help="Don't try the network.")
 def doctor(offline: bool) -> None:
     """Print versions, devices, caches and what can be reached, to paste into an issue."""
-    from lineage_lab.doctor import report
+    from lineage_lab.cli.doctor import report
 
     columns(list(report(ask_network=not offline)))
 
@@ -87,8 +84,8 @@ def doctor(offline: bool) -> None:
 )
 def show(file: Path, markdown: bool, other: Path | None) -> None:
     """Print the table of FILE, which ``compare`` wrote."""
-    from lineage_lab.beside import beside
-    from lineage_lab.results import Comparison
+    from lineage_lab.comparing.comparable import beside
+    from lineage_lab.comparing.results import Comparison
 
     results = [Comparison.load(each) for each in (file, other) if each]
     for number, result in enumerate(results):

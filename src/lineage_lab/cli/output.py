@@ -1,7 +1,4 @@
-"""What the commands print: a bar or lines while a run goes on, tables, columns.
-
-Neighbours: the commands of this package. Progress goes to stderr, results to stdout.
-"""
+"""What the commands print: a bar or lines while a run goes on, tables, columns."""
 
 import time
 from collections.abc import Callable, Iterator

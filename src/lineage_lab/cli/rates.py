@@ -1,14 +1,10 @@
-"""The learning-rate range test as a picture.
-
-Neighbours: `lineage_lab.lr_finder` finds the curve; the command ``lineage-lab lr-find --svg`` and
-the page on fine-tuning show it.
-"""
+"""The learning-rate range test as a picture."""
 
 import math
 from itertools import pairwise
 
-from lineage_lab.figures.style import Drawing
-from lineage_lab.lr_finder import RateCurve
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.training.lr_finder import RateCurve
 
 __all__ = ["rate_curve"]
 

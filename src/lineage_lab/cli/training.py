@@ -1,8 +1,4 @@
-"""Commands that train: ``compare``, ``finetune``, ``lr-find``, and the options that they share.
-
-Neighbours: `lineage_lab.comparison`, `lineage_lab.finetuning` and `lineage_lab.lr_finder` do the
-work, `lineage_lab.cli` gathers the commands, `lineage_lab.cli.output` prints.
-"""
+"""Commands that train: ``compare``, ``finetune``, ``lr-find``, and the options that they share."""
 
 import os
 import shlex
@@ -87,7 +83,7 @@ def compare(
     Several machines share a folder: --part 1/4 to 4/4 of a job array, or torchrun, whose
     processes take a part each. The part that ends last prints the table.
     """
-    from lineage_lab import comparison
+    from lineage_lab.comparing import comparison
     from lineage_lab.files import write_whole
 
     changes = _changes(threads, settings, lines)
@@ -127,7 +123,7 @@ def compare(
     for file in files:
         result.save(file)
     if out:
-        from lineage_lab.figures.report import report as html_report
+        from lineage_lab.comparing.report import report as html_report
 
         write_whole(out / "table.md", result.to_markdown())
         write_whole(out / "report.html", html_report(result))
@@ -155,10 +151,10 @@ def finetune(
     """
     from dataclasses import replace
 
-    from lineage_lab.data import load, split
-    from lineage_lab.finetuning import finetune as routine
-    from lineage_lab.recipe import recipe_for
-    from lineage_lab.starting import starting_point
+    from lineage_lab.data.sets import load, split
+    from lineage_lab.training.loop import finetune as routine
+    from lineage_lab.training.pretrained import starting_point
+    from lineage_lab.training.recipe import recipe_for
 
     if resume and not out:
         raise click.UsageError(
@@ -211,10 +207,10 @@ def find_rate(
     """Raise the learning rate step by step and watch the loss of NAME (nothing is kept)."""
     from dataclasses import replace
 
-    from lineage_lab.data import load, split
-    from lineage_lab.lr_finder import lr_find
-    from lineage_lab.recipe import recipe_for
-    from lineage_lab.starting import starting_point
+    from lineage_lab.data.sets import load, split
+    from lineage_lab.training.lr_finder import lr_find
+    from lineage_lab.training.pretrained import starting_point
+    from lineage_lab.training.recipe import recipe_for
 
     start = starting_point(name, random=random_weights)
     recipe = replace(recipe_for(start.entry.family), **_changes(threads, settings, lines))
@@ -226,7 +222,7 @@ def find_rate(
     columns(rows)
     click.echo(f"falls fastest at {curve.steepest:.1e}; stay below {curve.highest:.1e}")
     if svg:
-        from lineage_lab.figures.rates import rate_curve
+        from lineage_lab.cli.rates import rate_curve
         from lineage_lab.files import write_whole
 
         write_whole(svg, rate_curve(curve))
@@ -238,7 +234,7 @@ def _changes(
     """The lines of the recipe that the options set."""
     import json
 
-    from lineage_lab.recipe import Recipe
+    from lineage_lab.training.recipe import Recipe
 
     changes = {name: value for name, value in settings.items() if value is not None}
     for line in lines:

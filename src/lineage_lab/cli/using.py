@@ -1,8 +1,4 @@
-"""Commands for a network that is trained: ``predict`` and ``export``.
-
-Neighbours: `lineage_lab.predict` and `lineage_lab.export` do the work, `lineage_lab.cli` gathers
-the commands.
-"""
+"""Commands for a network that is trained: ``predict`` and ``export``."""
 
 import sys
 from pathlib import Path
@@ -25,7 +21,7 @@ def predict(source: str, paths: tuple[Path, ...], top: int, as_json: bool) -> No
     import json
     from dataclasses import asdict
 
-    from lineage_lab.predict import Predictor
+    from lineage_lab.using.predictor import Predictor
 
     is_file = source.endswith(".ckpt") or Path(source).exists()
     predictor = Predictor.load(Path(source)) if is_file else Predictor.pretrained(source)
@@ -47,8 +43,8 @@ def predict(source: str, paths: tuple[Path, ...], top: int, as_json: bool) -> No
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 def export(checkpoint: Path, target: Path) -> None:
     """Write CHECKPOINT for other programs: TARGET ends in .onnx (ONNX) or .pt2 (torch.export)."""
-    from lineage_lab.export import export_onnx, export_program
-    from lineage_lab.predict import Predictor
+    from lineage_lab.using.export import export_onnx, export_program
+    from lineage_lab.using.predictor import Predictor
 
     kinds = {".onnx": export_onnx, ".pt2": export_program}
     if target.suffix not in kinds:

@@ -1,14 +1,13 @@
 """Axes, lines and labels of the charts: one look for all of them.
 
 Each line has a colour and a dash, each point a label, since colour alone is not for everybody.
-Neighbours: `lineage_lab.figures.style` draws, the topics of this package put charts together.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, floor, log10
 
-from lineage_lab.figures.style import Drawing
+from lineage_lab.comparing.svg import Drawing
 
 __all__ = ["COLOURS", "DASHES", "LETTER", "Axes", "Box", "place_label", "polyline", "room"]
 

@@ -1,15 +1,14 @@
 """The pictures of a comparison: accuracy against time, and the learning curves.
 
 Each network has a colour and a second sign (a label at its point, a dash of its line), since
-colour alone is not for everybody. Neighbours: `lineage_lab.results` has the numbers,
-`lineage_lab.figures.report` puts the pictures into a page.
+colour alone is not for everybody.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import mean, stdev
 
-from lineage_lab.figures.charts import (
+from lineage_lab.comparing.axes import (
     COLOURS,
     DASHES,
     LETTER,
@@ -19,9 +18,9 @@ from lineage_lab.figures.charts import (
     polyline,
     room,
 )
-from lineage_lab.figures.style import Drawing
-from lineage_lab.results import Comparison
-from lineage_lab.runs import Row
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import Row
+from lineage_lab.comparing.svg import Drawing
 
 __all__ = ["curves", "scatter"]
 

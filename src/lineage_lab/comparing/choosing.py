@@ -4,16 +4,14 @@ The rule is small enough to say: what breaks a limit is out; of one network's we
 accurate that remain stand for it; the rest is sorted by the goal. The first is the answer.
 Behind it come up to two others that are better in something and worse in something, with what
 they give and what they cost. ``docs/choosing.md`` runs the same rule in the page, and the tests
-hold the two together. Neighbours: `lineage_lab.weights` has what is published,
-`lineage_lab.anatomy` counts; its counts are kept here, so that asking costs no time, and the
-tests count again.
+hold the two together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 
-from lineage_lab.weights import WEIGHTS, WeightsEntry
+from lineage_lab.weights.published import WEIGHTS, WeightsEntry
 
 __all__ = ["CAUTIONS", "GOALS", "PICKS", "Candidate", "Choice", "candidates", "pick"]
 

@@ -2,14 +2,12 @@
 
 A table of one's own invites a glance at somebody else's. Accuracies can be compared where the
 images, the recipe and the kind of weights are the same; times only on the same machine, too.
-Neighbours: `lineage_lab.results` has the comparisons, `lineage_lab.cli` prints the sentences;
-``docs/assets/your-run-words.js`` has the same rule in the page.
 """
 
 from collections.abc import Iterable, Sequence
 
-from lineage_lab.recipe import Recipe
-from lineage_lab.results import Comparison
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.training.recipe import Recipe
 
 __all__ = ["beside"]
 

@@ -1,9 +1,7 @@
 """The exercise: several backbones, one budget, the same images, a few seeds, one table.
 
 The seed decides the split, the new head's first weights, the order and the augmentation, so
-that each network meets the same ones. Neighbours: `lineage_lab.finetuning` does each run;
-`lineage_lab.runs` and `lineage_lab.results` hold what came of them; `lineage_lab.cli` prints the
-table.
+that each network meets the same ones.
 """
 
 import hashlib
@@ -16,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from lineage_lab import registry
-from lineage_lab.anatomy import describe
-from lineage_lab.data import ImageSet, load, split
+from lineage_lab.anatomy.network import describe
+from lineage_lab.comparing.provenance import provenance
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, Run, read_run, to_text
+from lineage_lab.data.sets import ImageSet, load, split
 from lineage_lab.files import write_whole
-from lineage_lab.finetuning import History, finetune
-from lineage_lab.provenance import provenance
-from lineage_lab.recipe import Recipe, recipe_for
-from lineage_lab.results import Comparison
-from lineage_lab.runs import RANDOM, SCHEMA, Row, Run, read_run, to_text
-from lineage_lab.starting import StartingPoint, starting_point
+from lineage_lab.training.loop import History, finetune
+from lineage_lab.training.pretrained import StartingPoint, starting_point
+from lineage_lab.training.recipe import Recipe, recipe_for
 
 __all__ = ["Comparison", "Row", "Run", "compare", "compare_part"]
 
@@ -52,9 +50,9 @@ def compare(
 
     Args:
         names: Of `lineage_lab.list_models`, or ``timm/NAME``; each once.
-        data: What `lineage_lab.data.load` takes.
+        data: What `lineage_lab.data.sets.load` takes.
         recipe: The same for each network. If ``None``, each has the recipe of its family (see
-            `lineage_lab.recipe.recipe_for`). Its seed is not used.
+            `lineage_lab.training.recipe.recipe_for`). Its seed is not used.
         seeds: The seeds, or how many: 0, 1, 2 …
         limit: Use at most about so many images.
         random_weights: Start from random weights; every row says so.

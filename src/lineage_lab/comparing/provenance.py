@@ -1,7 +1,4 @@
-"""Where and with what something was measured: hardware, versions, date.
-
-Neighbours: `lineage_lab.comparison` stores it with each run; the benchmarks print it.
-"""
+"""Where and with what something was measured: hardware, versions, date."""
 
 import os
 import platform

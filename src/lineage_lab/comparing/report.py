@@ -1,8 +1,7 @@
 """A comparison as one page: an HTML file that needs nothing else, no script and no network.
 
 It follows the reader's light or dark scheme, prints, and is read by a screen reader: tables have
-captions and headings, pictures have words. Neighbours: `lineage_lab.results` has the numbers,
-`lineage_lab.figures.results` draws the pictures.
+captions and headings, pictures have words.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +9,10 @@ from html import escape
 from itertools import count
 from typing import Any
 
-from lineage_lab.device import Form
-from lineage_lab.figures.results import curves, scatter
-from lineage_lab.results import Comparison
-from lineage_lab.runs import Row, Run
+from lineage_lab.comparing.charts import curves, scatter
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import Row, Run
+from lineage_lab.training.device import Form
 
 __all__ = ["report"]
 

@@ -7,16 +7,13 @@ The file (schema 2) is one object:
 | `schema` | 2: of this form. |
 | `data` | `name`, `licence`, `classes`, `train` and `val` (numbers of images), `drawn_by_seed`. |
 | `limit` | At most about so many images were used, or `null` for all. |
-| `rows` | One a network: the attributes of `lineage_lab.runs.Row`; in each, `runs`: of `Run`. |
+| `rows` | One a network: its attributes (`lineage_lab.comparing.runs.Row`), `runs` among them. |
 | `derived` | Computed from the above, for readers without this package; `load` ignores it. |
 
 `derived` holds `seeds`, `provenance`, `caption`, `differences` (the attributes of
-`lineage_lab.significance.Difference`, with `words`), and `rows`: for each network `accuracy`
-and `seconds` (each with `mean` and `sd`, which is `null` for one seed), `confusion` (counts over
-all seeds, a line for each true class) and `classes` (the attributes of `ClassResult`).
-
-Neighbours: `lineage_lab.comparison` makes it of `lineage_lab.runs`; `lineage_lab.figures.report`
-shows it.
+`lineage_lab.comparing.significance.Difference`, with `words`), and `rows`: for each network
+`accuracy` and `seconds` (each with `mean` and `sd`, which is `null` for one seed), `confusion`
+(counts over all seeds, a line for each true class) and `classes` (the attributes of `ClassResult`).
 """
 
 import json
@@ -26,9 +23,9 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, Run, read_row, read_run, to_text
+from lineage_lab.comparing.significance import Difference, differences
 from lineage_lab.files import write_whole
-from lineage_lab.runs import RANDOM, SCHEMA, Row, Run, read_row, read_run, to_text
-from lineage_lab.significance import Difference, differences
 
 __all__ = ["ClassResult", "Comparison", "Row", "Run", "read_run", "to_text"]
 

@@ -1,7 +1,4 @@
-"""One training and all that was measured of it, and a network's trainings side by side.
-
-Neighbours: `lineage_lab.comparison` makes them, `lineage_lab.results` puts the rows in a table.
-"""
+"""One training and all that was measured of it, and a network's trainings side by side."""
 
 import json
 import re
@@ -10,7 +7,7 @@ from math import inf
 from statistics import mean
 from typing import Any
 
-from lineage_lab.training import Epoch
+from lineage_lab.training.run import Epoch
 
 __all__ = ["RANDOM", "SCHEMA", "Row", "Run", "read_row", "read_run", "to_text"]
 
@@ -28,7 +25,7 @@ class Run:
         truth: Each validation image's class, in the split's order; empty if not recorded.
         answers: The class that the network gave to each.
         losses: Training loss at each step.
-        epochs: The learning curve: `lineage_lab.training.Epoch`, a point an epoch.
+        epochs: The learning curve: `lineage_lab.training.run.Epoch`, a point an epoch.
         seconds: Training alone; neither warm-up nor validation.
         warmup_seconds: The trial before the first step.
         images_trained: Images that went through training steps, each pass counted.
@@ -39,7 +36,7 @@ class Run:
         precision: Such as ``fp32`` or ``bf16``.
         memory_format: ``channels_last`` or ``contiguous``.
         compiled: Whether by ``torch.compile``.
-        provenance: See `lineage_lab.provenance.provenance`.
+        provenance: See `lineage_lab.comparing.provenance.provenance`.
     """
 
     seed: int

@@ -2,8 +2,7 @@
 
 Colour goes by the kind of operation (``--ll-conv``, ``--ll-pool``, ``--ll-dense``, …, set in
 the site's style sheet for the light and for the dark scheme, with a pale twin ``-soft`` for
-areas), width by channels, height by resolution. Neighbours: each topic's module in this
-package draws with `Drawing`; nothing outside `lineage_lab.figures` draws.
+areas), width by channels, height by resolution.
 """
 
 from base64 import b64encode

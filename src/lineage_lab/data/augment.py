@@ -2,7 +2,6 @@
 
 A draw depends on the seed, the epoch and the image's place in the set, and on nothing else:
 how many workers gathered the batch, or whether the run was interrupted, changes nothing.
-Neighbours: `lineage_lab.finetuning` is the one user.
 """
 
 import numpy as np

@@ -10,7 +10,7 @@ An entry is written under another name, synced, and renamed: a killed process le
 that is taken for whole. One process decodes, others that want the same wait for it. The
 folder is ``LINEAGE_LAB_CACHE`` (``~/.cache/lineage-lab``), and its entries take at most
 ``LINEAGE_LAB_CACHE_GIB`` (10) GiB: those that were used longest ago go first, never one that a
-process is using. Neighbours: `lineage_lab.decode` makes the pixels, `lineage_lab.data` asks.
+process is using.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lineage_lab import decode
+from lineage_lab.data import decoding as decode
 
 if sys.platform != "win32":
     import fcntl

@@ -13,8 +13,6 @@ What is done, and in this order:
    32-bit integers) are refused. What is transparent is laid on white. CMYK is converted by
    Pillow's formula; colour profiles are not applied.
 6. The middle square is cut out and scaled with Pillow's antialiased bilinear filter.
-
-Neighbours: `lineage_lab.cache` keeps what comes out; `lineage_lab.folders` finds the files.
 """
 
 import os

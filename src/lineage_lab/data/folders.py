@@ -3,8 +3,7 @@
 A folder holds one folder a class, or ``train`` and one of ``val``, ``valid``, ``test`` that
 do. Classes are ordered by name, whatever order the file system has; names in two Unicode
 forms are one name. What begins with a dot is not looked at. Nothing is followed deeper than
-a class folder, so that a circle of links ends. Nothing is ever written. Neighbours:
-`lineage_lab.decode` reads one file; `lineage_lab.data` loads the set.
+a class folder, so that a circle of links ends. Nothing is ever written.
 """
 
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lineage_lab.decode import ENDINGS, Unreadable, decode, shown
+from lineage_lab.data.decoding import ENDINGS, Unreadable, decode, shown
 
 __all__ = ["Listing", "Problem", "Report", "check", "scan"]
 

@@ -2,8 +2,7 @@
 
 A set that is downloaded keeps its own split. Its archives are checked against torchvision's
 MD5 before they are unpacked, in a folder that gets its name only when all is there: what a
-killed run leaves is never taken for whole. Neighbours: `lineage_lab.folders` has the class
-`Listing`; `lineage_lab.data` loads it.
+killed run leaves is never taken for whole.
 """
 
 import gzip
@@ -20,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lineage_lab.cache import folder, locked
-from lineage_lab.folders import Listing
+from lineage_lab.data.cache import folder, locked
+from lineage_lab.data.folders import Listing
 
 __all__ = ["DATASETS", "Dataset", "listing", "mnist_5k"]
 
@@ -33,7 +32,7 @@ class Dataset:
     """A data set with a name.
 
     Attributes:
-        name: What `lineage_lab.data.load` takes.
+        name: What `lineage_lab.data.sets.load` takes.
         images: How many.
         classes: How many.
         licence: Under which the images may be used.

@@ -2,9 +2,7 @@
 
 Each image is decoded and resized once, and kept on disk as ``uint8``, memory-mapped, so that
 an epoch costs no decoding. Augmentation is done later, a batch at a time. Nothing is ever
-written to a data set. Neighbours: `lineage_lab.datasets` has the named sets,
-`lineage_lab.folders` finds a folder's files, `lineage_lab.decode` reads one,
-`lineage_lab.cache` keeps the pixels; `lineage_lab.finetuning` trains on them.
+written to a data set.
 """
 
 import hashlib
@@ -20,10 +18,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from lineage_lab import cache, datasets, folders
-from lineage_lab.datasets import DATASETS
-from lineage_lab.decode import Unreadable, decode, fit
-from lineage_lab.folders import Listing, check
+from lineage_lab.data import cache, folders
+from lineage_lab.data import named as datasets
+from lineage_lab.data.decoding import Unreadable, decode, fit
+from lineage_lab.data.folders import Listing, check
+from lineage_lab.data.named import DATASETS
 
 __all__ = [
     "DATASETS",
@@ -283,8 +282,8 @@ def load(name: str | Path, *, size: int) -> ImageSet:
     Args:
         name: One of `DATASETS`, or a folder. A folder holds one folder a class, or ``train``
             and one of ``val``, ``valid``, ``test`` that do. Files are decoded with Pillow as
-            `lineage_lab.decode` says, turned as their EXIF data say, resized by their shorter
-            side, and cropped in the middle.
+            `lineage_lab.data.decoding` says, turned as their EXIF data say, resized by their
+            shorter side, and cropped in the middle.
         size: Side in pixels.
 
     Returns:

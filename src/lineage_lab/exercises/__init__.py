@@ -2,9 +2,7 @@
 
 One module a chapter, named by its slug, with a dictionary ``CHECKS``: a key such as ``lenet5-1``
 and a checker. A checker looks at what an answer *does*, not at how it is written; it raises
-`Wrong` with words that help, or returns a sentence for a right answer. Neighbours: a chapter
-states the task and folds its solution away; ``tests/exercises`` proves each checker with two
-right answers and five wrong ones.
+`Wrong` with words that help, or returns a sentence for a right answer.
 """
 
 import math
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from lineage_lab.lineage import NETWORKS
+from lineage_lab.chapters.lineage import NETWORKS
 
 __all__ = ["CHAPTERS", "Verdict", "Wrong", "check"]
 

@@ -1,16 +1,12 @@
-"""The exercises of the AlexNet chapter.
-
-Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.alexnet` is
-asked about.
-"""
+"""The exercises of the AlexNet chapter."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lineage_lab.blocks import LocalResponseNorm
 from lineage_lab.exercises import Wrong, number
+from lineage_lab.models.blocks import LocalResponseNorm
 
 __all__ = ["CHECKS"]
 

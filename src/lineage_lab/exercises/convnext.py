@@ -1,8 +1,4 @@
-"""The exercises of the ConvNeXt chapter.
-
-Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.convnext` is
-asked about.
-"""
+"""The exercises of the ConvNeXt chapter."""
 
 from dataclasses import fields
 from typing import Any
@@ -10,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lineage_lab.anatomy import describe
+from lineage_lab.anatomy.network import describe
 from lineage_lab.exercises import Wrong, number
 from lineage_lab.models.convnext_steps import ROAD, Step, SteppedNet
 

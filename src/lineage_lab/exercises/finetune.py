@@ -1,17 +1,16 @@
 """The main exercise: three backbones, the same images, one budget; is the table a fair one?
 
 The checker does not look for good numbers. It asks whether the table can carry a conclusion,
-and then says which: neighbours are `lineage_lab.results`, which reads the file, and
-`lineage_lab.significance`, whose words on the differences are repeated.
+and then says which.
 """
 
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.runs import Row
 from lineage_lab.exercises import Wrong
-from lineage_lab.results import Comparison
-from lineage_lab.runs import Row
 
 __all__ = ["CHECKS"]
 

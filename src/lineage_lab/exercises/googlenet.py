@@ -1,8 +1,4 @@
-"""The exercises of the GoogLeNet chapter.
-
-Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.googlenet` is
-asked about.
-"""
+"""The exercises of the GoogLeNet chapter."""
 
 from typing import Any
 

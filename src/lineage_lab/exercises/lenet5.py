@@ -1,8 +1,4 @@
-"""The exercises of the LeNet-5 chapter.
-
-Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.lenet` is asked
-about.
-"""
+"""The exercises of the LeNet-5 chapter."""
 
 from typing import Any
 

@@ -1,8 +1,4 @@
-"""The exercises of the ResNet chapter.
-
-Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.resnet` is
-asked about.
-"""
+"""The exercises of the ResNet chapter."""
 
 from collections.abc import Callable
 from copy import deepcopy

@@ -1,15 +1,11 @@
-"""The exercises of the VGG chapter.
-
-Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.vgg` is asked
-about.
-"""
+"""The exercises of the VGG chapter."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lineage_lab.anatomy import describe
+from lineage_lab.anatomy.network import describe
 from lineage_lab.exercises import Wrong
 
 __all__ = ["CHECKS"]

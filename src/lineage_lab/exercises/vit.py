@@ -1,8 +1,4 @@
-"""The exercises of the ViT chapter.
-
-Neighbours: `lineage_lab.exercises` calls what `CHECKS` lists; `lineage_lab.models.vit` is asked
-about.
-"""
+"""The exercises of the ViT chapter."""
 
 from collections.abc import Callable
 from typing import Any

@@ -7,8 +7,7 @@ later Krizhevsky published a one-tower form for another way of sharing work betw
 ("One weird trick for parallelizing convolutional neural networks", arXiv:1404.5997):
 torchvision's `alexnet` follows that one.
 
-Read from the top: one layer as data → the three forms → the network. Neighbours:
-`lineage_lab.registry` gives the rows their names.
+Read from the top: one layer as data → the three forms → the network.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import LocalResponseNorm, check_images
+from lineage_lab.models.blocks import LocalResponseNorm, check_images
 
 __all__ = ["ONE_TOWER", "PAPER", "PAPER_UNGROUPED", "AlexNet", "AlexNetConfig", "ConvLayer"]
 

@@ -1,7 +1,4 @@
-"""What two or more architectures use, and nothing else.
-
-Neighbours: the files of `lineage_lab.models`.
-"""
+"""What two or more architectures use, and nothing else."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

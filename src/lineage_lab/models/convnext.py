@@ -5,8 +5,7 @@ CVPR 2022, arXiv:2201.03545. The block is Fig. 4, the variants are section 3 ("C
 Table 9), layer scale and stochastic depth Appendix A.1. The road from ResNet-50 to here is
 `lineage_lab.models.convnext_steps`.
 
-Read from the top: the variants as data → block → the network. Neighbours:
-`lineage_lab.registry` gives the rows their names.
+Read from the top: the variants as data → block → the network.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import LayerNorm2d, check_images, drop_path
+from lineage_lab.models.blocks import LayerNorm2d, check_images, drop_path
 
 __all__ = ["VARIANTS", "ConvNeXt", "ConvNeXtBlock", "ConvNeXtConfig"]
 

@@ -2,11 +2,10 @@
 
 Z. Liu et al., "A ConvNet for the 2020s", CVPR 2022, arXiv:2201.03545, section 2 and Fig. 2;
 the paper's cost (Table 10) and accuracy of each are kept in
-`lineage_lab.printed.CONVNEXT_ROAD`.
+`lineage_site.facts.printed.CONVNEXT_ROAD`.
 
 Each step changes one thing of the step before it: a row differs from the row above in one
-field. Read from the top: the road as data → block → the network. Neighbours:
-`lineage_lab.models.convnext` is the end of the road, `lineage_lab.models.resnet` its start.
+field. Read from the top: the road as data → block → the network.
 """
 
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import LayerNorm2d, check_images
+from lineage_lab.models.blocks import LayerNorm2d, check_images
 
 __all__ = ["ROAD", "Step", "SteppedBlock", "SteppedNet"]
 

@@ -9,8 +9,7 @@ can't run or quantise well: no squeeze-and-excitation, ReLU6 in place of swish, 
 head that don't scale.
 
 Read from the top: B0 as data → scaling → the forms → the network; the block is in
-`lineage_lab.models.efficientnet_blocks`. Neighbours: `lineage_lab.weights` brings the
-published weights, `lineage_lab.registry` names the rows.
+`lineage_lab.models.efficientnet_blocks`.
 """
 
 import math
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import check_images
+from lineage_lab.models.blocks import check_images
 from lineage_lab.models.efficientnet_blocks import (
     Form,
     MBConv,

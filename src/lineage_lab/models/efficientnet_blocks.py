@@ -2,8 +2,7 @@
 
 The block is MobileNetV2's inverted bottleneck (arXiv:1801.04381) with squeeze-and-excitation
 (arXiv:1709.01507). Read from the top: a row of Table 1 → the two ways to pad → what the
-families differ in → convolution and norm → squeeze-and-excitation → MBConv. Neighbour:
-`lineage_lab.models.efficientnet` builds the networks from it.
+families differ in → convolution and norm → squeeze-and-excitation → MBConv.
 """
 
 import math
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import drop_path
+from lineage_lab.models.blocks import drop_path
 
 __all__ = ["Form", "MBConv", "SameConv2d", "SqueezeExcitation", "Stage", "centred", "conv_norm",
            "same"]  # fmt: skip

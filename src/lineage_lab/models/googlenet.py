@@ -8,8 +8,7 @@ the branch that the paper calls 5×5 (torchvision's issue 906), auxiliary classi
 pool adaptively, and less dropout at the end.
 
 Read from the top: Table 1 → the two forms as data → the network → its loss; the module and
-the auxiliary classifier are in `lineage_lab.models.googlenet_inception`. Neighbours:
-`lineage_lab.registry` names both forms.
+the auxiliary classifier are in `lineage_lab.models.googlenet_inception`.
 """
 
 from functools import partial
@@ -19,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from lineage_lab.blocks import LocalResponseNorm, check_images
+from lineage_lab.models.blocks import LocalResponseNorm, check_images
 from lineage_lab.models.googlenet_inception import (
     Auxiliary,
     GoogLeNetConfig,
@@ -91,7 +90,7 @@ class GoogLeNet(nn.Module):
 
     Attributes:
         rescale: What is done to the images first: nothing, but torchvision's published
-            weights need `Rescale` (see `lineage_lab.weights`).
+            weights need `Rescale` (see `lineage_lab.weights.published`).
     """
 
     def __init__(

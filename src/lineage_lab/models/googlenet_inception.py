@@ -1,8 +1,7 @@
 """The inception module and the auxiliary classifier of GoogLeNet.
 
 Fig. 2(b), and section 5. Read from the top: a row of Table 1 → what the two forms differ in →
-convolution → inception module → auxiliary classifier. Neighbour:
-`lineage_lab.models.googlenet` lays them into the network.
+convolution → inception module → auxiliary classifier.
 """
 
 from collections.abc import Callable

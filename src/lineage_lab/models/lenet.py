@@ -7,8 +7,6 @@ in section II.C (equation 9), its squashing function and first weights in Append
 
 Read from the top: its numbers → the input's scale → the network. Its parts and the loss are in
 `lineage_lab.models.lenet_layers`, the tutorials' look-alike in `lineage_lab.models.lenet_modern`.
-Neighbours: `lineage_lab.registry` gives both networks their names, `lineage_lab.figures.lenet`
-draws them from these modules.
 """
 
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import check_images
+from lineage_lab.models.blocks import check_images
 from lineage_lab.models.lenet_layers import (
     DIGIT_CODES,
     RBFOutput,

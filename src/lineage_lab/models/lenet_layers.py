@@ -3,7 +3,6 @@
 The squashing function is in the paper's Appendix A, subsampling in section II.B, the sparse layer
 in Table I, the codes in Fig. 3, the distances in equation 7, the loss in section II.C (equation 9).
 Read from the top: squashing → subsampling → sparse convolution → codes → output units → loss.
-Neighbour: `lineage_lab.models.lenet`, the network.
 """
 
 from collections.abc import Sequence

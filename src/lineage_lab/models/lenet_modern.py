@@ -1,12 +1,9 @@
-"""What tutorials call LeNet-5, which is not the paper's network.
-
-Neighbour: `lineage_lab.models.lenet` is the paper's; lay the two side by side.
-"""
+"""What tutorials call LeNet-5, which is not the paper's network."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import check_images
+from lineage_lab.models.blocks import check_images
 
 __all__ = ["LeNet5Modern"]
 

@@ -9,9 +9,7 @@ The paper (v1) strides in a bottleneck's first 1×1 convolution, which then skip
 quarters of its input. The networks that torchvision ships stride in the 3×3 (known as v1.5:
 more MACs, better accuracy). The same weights fit both.
 
-Read from the top: a form's numbers → blocks → the network → the forms as data. Neighbours:
-`lineage_lab.models.resnet_shortcuts` carries the input past a block, `lineage_lab.registry` gives
-the rows their names.
+Read from the top: a form's numbers → blocks → the network → the forms as data.
 """
 
 from collections.abc import Callable
@@ -20,7 +18,7 @@ from dataclasses import dataclass, replace
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import check_images
+from lineage_lab.models.blocks import check_images
 from lineage_lab.models.resnet_shortcuts import conv_norm, option_a, option_b, without
 
 __all__ = ["IMAGENET", "BasicBlock", "Bottleneck", "ResNet", "ResNetConfig", "cifar", "paper",

@@ -1,7 +1,7 @@
 """ResNet's shortcuts: what carries a block's input past it (section 3.3, options A and B).
 
 Read from the top: the convolution that a projection is → option A's padding → plain networks'
-nothing → the choices. Neighbour: `lineage_lab.models.resnet`, the blocks and the network.
+nothing → the choices.
 """
 
 import torch.nn.functional as F

@@ -6,14 +6,13 @@ Table 1, the argument for 3×3 is section 2.3. Column C has three 1×1 layers. B
 a year later; the forms with it (``_bn``) are torchvision's. The column A-LRN is left out:
 the paper found that normalisation did not help (section 4.1).
 
-Read from the top: the columns of Table 1 → the stages → the network. Neighbours:
-`lineage_lab.registry` gives the rows their names.
+Read from the top: the columns of Table 1 → the stages → the network.
 """
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import check_images
+from lineage_lab.models.blocks import check_images
 
 __all__ = ["COLUMNS", "VGG"]
 

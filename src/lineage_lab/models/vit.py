@@ -4,8 +4,7 @@ A. Dosovitskiy et al., "An Image Is Worth 16x16 Words: Transformers for Image Re
 Scale", ICLR 2021, arXiv:2010.11929. The network is Fig. 1 and equations 1 to 4, the sizes
 Table 1, the head of a single linear layer section 3.1 (fine-tuning) and Appendix D.1.
 
-Read from the top: Table 1 → attention → block → the network. Neighbours:
-`lineage_lab.registry` gives the rows their names.
+Read from the top: Table 1 → attention → block → the network.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lineage_lab.blocks import check_images
+from lineage_lab.models.blocks import check_images
 
 __all__ = ["BASE_16", "Attention", "EncoderBlock", "ViT", "ViTConfig"]
 

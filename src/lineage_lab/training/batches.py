@@ -1,8 +1,4 @@
-"""What a training step eats: an epoch's batches, and what makes a network's input of them.
-
-Neighbours: `lineage_lab.training` steps on them, `lineage_lab.data` holds the images they are of,
-`lineage_lab.augment` gives the random numbers, `lineage_lab.distributed` each process's share.
-"""
+"""What a training step eats: an epoch's batches, and what makes a network's input of them."""
 
 import math
 from collections.abc import Sequence
@@ -11,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lineage_lab.augment import uniform
-from lineage_lab.data import ImageSet
-from lineage_lab.distributed import Group
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.augment import uniform
+from lineage_lab.data.sets import ImageSet
+from lineage_lab.training.processes import Group
+from lineage_lab.training.recipe import Recipe
 
 __all__ = ["DRAWS", "Batches", "Prepare"]
 

@@ -3,8 +3,7 @@
 The file begins with three lines: what it is, the SHA-256 of all that follows them, and its
 length in bytes. Then come the bytes of `torch.save`. Every load compares the hash, since torch
 itself loads flipped bits without a word; and every load is ``weights_only=True``, so that a
-stranger's file can't run code. Neighbours: `lineage_lab.finetuning` saves and resumes,
-`lineage_lab.predict` and `lineage_lab.export` use what was saved.
+stranger's file can't run code.
 """
 
 import hashlib

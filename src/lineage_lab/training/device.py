@@ -1,8 +1,7 @@
 """Where a network runs and in which form: device, precision, memory format, compiled or not.
 
 The fastest form depends on the network and on the processor, so that a short trial decides; its
-result is kept, so that the next run on this machine starts at once. Neighbours:
-`lineage_lab.finetuning` asks before its first step, and `lineage_lab.files` writes what is kept.
+result is kept, so that the next run on this machine starts at once.
 """
 
 import ctypes
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 from lineage_lab import __version__
 from lineage_lab.files import write_whole
-from lineage_lab.kernels import FastOnCpu
+from lineage_lab.training.kernels import FastOnCpu
 
 __all__ = ["Form", "autocast", "device_name", "finish", "matmul_precision", "memory_reused",
            "peak_memory", "pick_device", "trial"]  # fmt: skip
@@ -102,7 +101,7 @@ def device_name(device: torch.device) -> str:
 
 @contextmanager
 def autocast(device: torch.device, precision: str) -> Iterator[None]:
-    """What the forward pass runs in. On a CPU it chooses kernels too (`lineage_lab.kernels`)."""
+    """What the forward pass runs in; on a CPU with `lineage_lab.training.kernels`."""
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     kernels = FastOnCpu() if device.type == "cpu" else nullcontext()
     with torch.autocast(device.type, half) if half else nullcontext(), kernels:
@@ -224,9 +223,9 @@ def trial(
         model: The network; its class, its size and the images decide where the result is kept.
         images: A batch as it will come, ``uint8 [n, channels, side, side]``.
         step: One training step in a form, on a copy of the network; it waits for the device.
-        precision: As `lineage_lab.recipe.Recipe.precision`.
-        memory_format: As `lineage_lab.recipe.Recipe.memory_format`.
-        compiling: As `lineage_lab.recipe.Recipe.compile`.
+        precision: As `lineage_lab.training.recipe.Recipe.precision`.
+        memory_format: As `lineage_lab.training.recipe.Recipe.memory_format`.
+        compiling: As `lineage_lab.training.recipe.Recipe.compile`.
         steps: Of the whole run, or ``None`` if it is not known.
         device: Where.
 

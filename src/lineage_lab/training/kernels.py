@@ -4,7 +4,6 @@ oneDNN, which does PyTorch's convolutions there, is slow at some gradients of a 
 convolution in bf16: at the input's where there is a stride, and at the weights' from 5×5 on
 (``benchmarks/depthwise.py``). And PyTorch copies the input of some activations before it
 overwrites it, since their gradient needs it: to write beside it is the cheaper way.
-Neighbour: `lineage_lab.device` runs networks in this mode.
 """
 
 import math

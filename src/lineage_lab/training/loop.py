@@ -4,10 +4,7 @@ Precision and memory format are chosen once, before the first step. What is time
 training alone: the trial that warms up the kernels runs before, on a copy; validation and the
 writing of checkpoints are not counted. No network is known here by its name.
 
-`finetune` does what goes before and after, `_train` is the loop. Neighbours:
-`lineage_lab.warmup` chooses the form, `lineage_lab.training` has the run's state and its one
-training step, `lineage_lab.recipe` says how, `lineage_lab.checkpoint` keeps it;
-`lineage_lab.comparison` runs several networks.
+`finetune` does what goes before and after, `_train` is the loop.
 """
 
 import math
@@ -24,15 +21,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from lineage_lab import device as devices
-from lineage_lab.batches import Batches, Prepare
-from lineage_lab.data import ImageSet
-from lineage_lab.device import autocast, finish
-from lineage_lab.distributed import Group, joined
+from lineage_lab.data.sets import ImageSet
 from lineage_lab.heads import find_head
-from lineage_lab.recipe import Recipe
-from lineage_lab.training import Epoch, Run, step
-from lineage_lab.warmup import check_device, check_group, check_images, choose_form
+from lineage_lab.training import device as devices
+from lineage_lab.training.batches import Batches, Prepare
+from lineage_lab.training.device import autocast, finish
+from lineage_lab.training.processes import Group, joined
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.training.run import Epoch, Run, step
+from lineage_lab.training.warmup import check_device, check_group, check_images, choose_form
 
 __all__ = ["Epoch", "History", "Interrupted", "evaluate", "finetune"]
 
@@ -84,7 +81,7 @@ class History:
 
     Examples:
         >>> from lineage_lab import create_model
-        >>> from lineage_lab.data import load, split
+        >>> from lineage_lab.data.sets import load, split
         >>> train, val = split(load("digits", size=32), limit=40, seed=0)
         >>> model = create_model("lenet5_modern")
         >>> history = finetune(model, train, val, mean=(0.5,), std=(0.5,))

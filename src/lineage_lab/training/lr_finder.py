@@ -1,8 +1,7 @@
 """The learning-rate range test: raise the rate at each step and watch the loss.
 
 L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017,
-arXiv:1506.01186, section 3.3. Neighbours: `lineage_lab.training` has the step, the command
-``lineage-lab lr-find`` prints the curve, `lineage_lab.figures.rates` draws it.
+arXiv:1506.01186, section 3.3.
 """
 
 import copy
@@ -13,14 +12,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from lineage_lab import device as devices
-from lineage_lab.batches import Batches, Prepare
-from lineage_lab.data import ImageSet
-from lineage_lab.device import Form
-from lineage_lab.distributed import Group
+from lineage_lab.data.sets import ImageSet
 from lineage_lab.heads import find_head
-from lineage_lab.recipe import Recipe
-from lineage_lab.training import Run, step
+from lineage_lab.training import device as devices
+from lineage_lab.training.batches import Batches, Prepare
+from lineage_lab.training.device import Form
+from lineage_lab.training.processes import Group
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.training.run import Run, step
 
 __all__ = ["RateCurve", "lr_find"]
 
@@ -75,7 +74,7 @@ def lr_find(
         model: A classifier whose head fits the classes; not changed.
         train: Images to train on.
         recipe: Batch size, optimizer, and the ratio of the head's rate to the body's.
-        mean: Of each channel; see `lineage_lab.finetuning.finetune`.
+        mean: Of each channel; see `lineage_lab.training.loop.finetune`.
         std: Likewise.
         lowest: First rate of the body.
         highest: Last rate, if the loss has not diverged before.

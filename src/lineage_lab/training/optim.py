@@ -1,7 +1,4 @@
-"""What an optimizer is given: the network's parts, their learning rates, and the schedule.
-
-Neighbours: `lineage_lab.finetuning` trains with it, `lineage_lab.lr_finder` too.
-"""
+"""What an optimizer is given: the network's parts, their learning rates, and the schedule."""
 
 import math
 from typing import Any
@@ -9,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lineage_lab.recipe import Recipe
+from lineage_lab.training.recipe import Recipe
 
 __all__ = ["batch_norms", "factor", "optimizer", "parts"]
 

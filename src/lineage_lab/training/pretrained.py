@@ -1,8 +1,4 @@
-"""What a fine-tune starts from: a network by its name, its weights, and how images are normalised.
-
-Neighbours: `lineage_lab.comparison` starts each of its runs here, the command ``lineage-lab
-finetune`` its one; `lineage_lab.registry` builds the network, `lineage_lab.weights` finds the file.
-"""
+"""What a fine-tune starts from: a network by its name, its weights, its normalisation."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,8 +7,8 @@ import torch
 from torch import nn
 
 from lineage_lab import registry
-from lineage_lab import weights as published
 from lineage_lab.heads import find_head
+from lineage_lab.weights import published
 
 __all__ = ["StartingPoint", "starting_point"]
 

@@ -1,7 +1,7 @@
 """Several processes on one run: who am I, who are the others, what have they found.
 
 Started by ``torchrun``, each process holds the whole network and a share of each batch. Without
-it, everything here is a group of one. Neighbours: `lineage_lab.finetuning`.
+it, everything here is a group of one.
 """
 
 import gc

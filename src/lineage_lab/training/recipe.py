@@ -1,8 +1,7 @@
 """What a run is: its recipe, as data.
 
 A recipe is frozen, compares by value and turns into JSON, so that a result can say exactly
-how it came about. Neighbours: `lineage_lab.finetuning` follows it, `lineage_lab.comparison`
-gives the same one to each network and stores it with the table.
+how it came about.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,7 @@
 """A run between its first step and its last: its state, and its one training step.
 
 Read from the bottom: `step` is the training step. Above it stands what it works on: `Run`, which
-holds all that a checkpoint must hold. Neighbours: `lineage_lab.finetuning` is the loop around the
-step, `lineage_lab.lr_finder` another; `lineage_lab.batches` gives the images, `lineage_lab.augment`
-changes them, `lineage_lab.recipe` says how, `lineage_lab.optim` with which rates.
+holds all that a checkpoint must hold.
 """
 
 import logging
@@ -20,14 +18,14 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lineage_lab import checkpoint
-from lineage_lab.augment import blended, cropped, mirrored
-from lineage_lab.batches import Batches, Prepare
-from lineage_lab.data import ImageSet, Preprocessing
-from lineage_lab.device import Form, autocast
-from lineage_lab.distributed import Group
-from lineage_lab.optim import batch_norms, factor, optimizer, parts
-from lineage_lab.recipe import Recipe
+from lineage_lab.data.augment import blended, cropped, mirrored
+from lineage_lab.data.sets import ImageSet, Preprocessing
+from lineage_lab.training import checkpoint
+from lineage_lab.training.batches import Batches, Prepare
+from lineage_lab.training.device import Form, autocast
+from lineage_lab.training.optim import batch_norms, factor, optimizer, parts
+from lineage_lab.training.processes import Group
+from lineage_lab.training.recipe import Recipe
 
 __all__ = ["Batches", "Epoch", "Prepare", "Run", "step"]
 

@@ -1,8 +1,4 @@
-"""What happens before a run's first step: what can't be done here is refused, a form is chosen.
-
-Neighbours: `lineage_lab.finetuning` calls it, `lineage_lab.device` times the trial's laps,
-`lineage_lab.training` has the step that a lap is.
-"""
+"""What happens before a run's first step: what can't be done here is refused, a form is chosen."""
 
 import copy
 import logging
@@ -12,13 +8,13 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from lineage_lab import device as devices
-from lineage_lab.batches import DRAWS, Prepare
-from lineage_lab.data import ImageSet
-from lineage_lab.device import Form, finish
-from lineage_lab.distributed import Group
-from lineage_lab.recipe import Recipe
-from lineage_lab.training import Run, step
+from lineage_lab.data.sets import ImageSet
+from lineage_lab.training import device as devices
+from lineage_lab.training.batches import DRAWS, Prepare
+from lineage_lab.training.device import Form, finish
+from lineage_lab.training.processes import Group
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.training.run import Run, step
 
 __all__ = ["check_device", "check_group", "check_images", "choose_form"]
 

@@ -1,9 +1,8 @@
 """Grad-CAM pictures of right and wrong answers, drawn from a checkpoint.
 
-``python -m lineage_lab.figures.gradcam run/best.ckpt FILE.svg`` takes the images that the run
+``python -m lineage_lab.using.answers run/best.ckpt FILE.svg`` takes the images that the run
 validated on and draws, for each class, the one named rightly with the highest probability and
-the one of another class that was taken for it with the highest. Neighbours:
-`lineage_lab.gradcam` has the numbers, `lineage_lab.predict` the network.
+the one of another class that was taken for it with the highest.
 """
 
 import sys
@@ -15,12 +14,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lineage_lab import checkpoint
-from lineage_lab.data import ImageSet, load, split
-from lineage_lab.figures.style import Drawing
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.data.sets import ImageSet, load, split
 from lineage_lab.files import write_whole
-from lineage_lab.gradcam import heatmap
-from lineage_lab.predict import Predictor
+from lineage_lab.training import checkpoint
+from lineage_lab.using.gradcam import heatmap
+from lineage_lab.using.predictor import Predictor
 
 __all__ = ["answers"]
 

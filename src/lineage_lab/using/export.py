@@ -3,7 +3,7 @@
 What is written was first compared with the network itself, at two sizes of batch: a wrong
 export never gets its name. It takes normalised images, ``float [batch, channels, size, size]``,
 and gives scores, ``float [batch, classes]``; the classes' names and the preprocessing are
-inside. Neighbour: `lineage_lab.predict` makes the `Predictor`.
+inside.
 """
 
 import copy
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from lineage_lab.files import write_whole
-from lineage_lab.predict import Predictor
+from lineage_lab.using.predictor import Predictor
 
 __all__ = ["Export", "export_onnx", "export_program"]
 

@@ -2,7 +2,7 @@
 
 Selvaraju et al. 2017, arXiv:1610.02391, section 3: the maps of the last convolution are added
 up, each weighted by the mean of its gradient (equation 1), and what speaks against the class is
-set to zero (equation 2). Numbers only. Neighbours: `lineage_lab.figures.gradcam` draws them.
+set to zero (equation 2). Numbers only.
 """
 
 from typing import Any

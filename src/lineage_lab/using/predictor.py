@@ -1,9 +1,7 @@
 """After training: name what is on a photograph.
 
 A checkpoint holds the network's name, its classes and its preprocessing, so a file is decoded
-exactly as the training images were, and nothing has to be remembered. Neighbours:
-`lineage_lab.checkpoint` reads the file, `lineage_lab.registry` builds the network,
-`lineage_lab.export` takes a `Predictor` elsewhere.
+exactly as the training images were, and nothing has to be remembered.
 """
 
 import os
@@ -15,10 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lineage_lab import checkpoint, weights
-from lineage_lab.data import Preprocessing, read_image
+from lineage_lab.data.sets import Preprocessing, read_image
 from lineage_lab.models.googlenet import GoogLeNet, Rescale
 from lineage_lab.registry import create_model
+from lineage_lab.training import checkpoint
+from lineage_lab.weights import published as weights
 
 __all__ = ["Prediction", "Predictor", "imagenet_classes"]
 
@@ -179,7 +178,7 @@ def imagenet_classes() -> tuple[str, ...]:
         >>> imagenet_classes()[0]
         'tench'
     """
-    text = files("lineage_lab").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
+    text = files("lineage_lab.weights").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
 
 

@@ -2,7 +2,7 @@
 
 What comes is written beside its place, verified, and renamed. A broken download is begun
 anew: the largest file is below 1 GB, and one that was put together from two answers would be
-harder to trust. Neighbour: `lineage_lab.weights` says which file, and where it goes.
+harder to trust.
 """
 
 import hashlib

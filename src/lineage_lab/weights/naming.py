@@ -2,7 +2,6 @@
 
 Our modules are called as in the papers (`stem`, `stages`, `head`); torchvision's state dicts
 use its own names. The tables below turn ours into torchvision's; nothing is reshaped.
-Neighbours: `lineage_lab.models` has the networks, `lineage_lab.weights` loads the files.
 """
 
 import re

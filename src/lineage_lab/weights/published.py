@@ -1,9 +1,7 @@
 """Published weights: where they are, whether they are what was published, how they load.
 
 A file is used only after its SHA-256 was compared, each time, cached or not. It is loaded
-with ``weights_only=True``, so that it can't run code. Neighbours: `lineage_lab.registry` asks for
-weights by name; `lineage_lab.download` brings them; `lineage_lab.models` knows nothing of
-files.
+with ``weights_only=True``, so that it can't run code.
 """
 
 import re
@@ -18,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lineage_lab.download import download
-from lineage_lab.download import sha256_of as _sha256
 from lineage_lab.files import write_whole
-from lineage_lab.interchange import from_torchvision
 from lineage_lab.models.googlenet import GoogLeNet, Rescale
+from lineage_lab.weights.download import download
+from lineage_lab.weights.download import sha256_of as _sha256
+from lineage_lab.weights.naming import from_torchvision
 
 __all__ = ["WEIGHTS", "WeightsEntry", "WeightsUnavailable", "find", "load", "locate"]
 

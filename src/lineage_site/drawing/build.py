@@ -1,155 +1,82 @@
 """The figures and tables of the pages, drawn from the networks and from the ledger.
 
-``python -m lineage_lab.figures`` writes them to ``docs/generated``; the site's build calls
-`build` before every build. Each topic is one module with a function ``draw() -> {name: text
-or bytes}``; what lies under ``data/`` is served to the pages' scripts, the rest is included in
-pages. What a topic's sources (the package's modules that it was drawn from) have not changed
-is not drawn again. Several topics are drawn side by side, each in a process. Nothing outside
-this package draws.
+``python -m lineage_site`` writes them to ``docs/generated``; the site's build calls `build` before
+every build. Each topic is one module with a function ``draw() -> {name: text or bytes}``; what lies
+under ``data/`` is served to the pages' scripts, the rest is included in pages. A topic is drawn
+again when a file changes that it is drawn from: its module, whatever that imports, and the files
+named beside it. Several topics are drawn side by side, each in a process.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 
-__all__ = ["TOPICS", "build"]
+__all__ = ["TOPICS", "build", "imported"]
+
+SOURCE = Path(__file__).parents[2]
+IMPORT = re.compile(
+    r"^[ \t]*(?:from (lineage_(?:lab|site)[\w.]*)|import (lineage_(?:lab|site)[\w.]*))"
+    r"(?: import (\([^)]*\)|[^\n(]*))?",
+    re.MULTILINE,
+)
 
 _Files = dict[str, str | bytes]
 
-# What every chapter's figures are drawn with.
-_SHARED = (
-    "anatomy.py",
-    "data.py",
-    "experiments.py",
-    "figures/chapter.py",
-    "figures/charts.py",
-    "figures/kept.py",
-    "figures/photos.py",
-    "figures/style.py",
-)
-
-
-def _chapter(slug: str, *more: str, topic: str = "") -> tuple[str, ...]:
-    """What a chapter's figures come from; its modules begin with the topic's name."""
-    topic = topic or slug
-    own = (f"ledger/{slug}.py", f"quizzes/{slug}.py", f"models/{topic}*.py", f"figures/{topic}*.py")
-    return (*_SHARED, *own, f"../../docs/results/{slug}.json", *more)
-
-
-# Topic -> the package's files whose change makes its figures stale.
+# Folder of docs/generated -> the module that draws it, and what it reads beside Python files.
 TOPICS: dict[str, tuple[str, ...]] = {
-    "faults": ("faults.py", "figures/faults.py"),
-    "home": ("lineage.py", "figures/home.py", "figures/style.py"),
-    "lenet": _chapter("lenet5", topic="lenet"),
-    "digit": (
-        "data.py",
-        "experiments.py",
-        "figures/digit.py",
-        "figures/style.py",
-        "models/lenet*.py",
+    "faults": ("pages.troubleshooting", "docs/results/hostile-images.json"),
+    "home": ("pages.home",),
+    "lenet": ("chapters.lenet5",),
+    "digit": ("pages.draw_a_digit",),
+    "alexnet": ("chapters.alexnet", "docs/results/alexnet.json"),
+    "vgg": ("chapters.vgg", "docs/results/vgg.json"),
+    "googlenet": ("chapters.googlenet", "docs/results/googlenet.json"),
+    "resnet": ("chapters.resnet", "docs/results/resnet.json"),
+    "efficientnet": (
+        "chapters.efficientnet", "docs/results/efficientnet.json", "docs/results/models.json",
     ),
-    "alexnet": _chapter("alexnet"),
-    "vgg": _chapter("vgg", "registry.py"),
-    "googlenet": _chapter("googlenet"),
-    "resnet": _chapter("resnet", "printed.py"),
-    "efficientnet": _chapter("efficientnet", "printed.py", "../../docs/results/models.json"),
-    "vit": _chapter("vit", "registry.py", "weights.py"),
-    "convnext": _chapter("convnext", "printed.py"),
+    "vit": ("chapters.vit", "docs/results/vit.json"),
+    "convnext": ("chapters.convnext", "docs/results/convnext.json"),
     "house": (
-        "*.py",
-        "*/*.py",
-        "../../docs/results/growth.json",
-        "../../docs/results/proof.json",
-        "../../docs/verified.json",
+        "pages.house",
+        "src/*/*.py",
+        "src/*/*/*.py",
+        "docs/results/growth.json",
+        "docs/results/proof.json",
+        "docs/verified.json",
     ),
-    "references": ("lineage.py", "references.py", "figures/references.py"),
-    "names": ("lineage.py", "registry.py", "models/*.py", "figures/names.py"),
-    "reading": ("ledger/read_the_resnet_paper.py", "figures/chapter.py", "figures/reading.py"),
+    "references": ("pages.references",),
+    "names": ("pages.models",),
+    "reading": ("pages.read_the_resnet_paper",),
     "recipes": (
-        "results.py",
-        "runs.py",
-        "exercises/finetune.py",
-        "figures/kept.py",
-        "figures/recipes.py",
-        "significance.py",
-        "../../docs/results/elpv-lite.json",
-        "../../docs/results/recipe-lines.json",
+        "pages.fine_tune.recipes",
+        "docs/results/elpv-lite.json",
+        "docs/results/recipe-lines.json",
     ),
     "peers": (
-        "figures/kept.py",
-        "figures/peers.py",
-        "../../docs/results/finetune-*.json",
-        "../../docs/results/depthwise.json",
-        "../../docs/results/models-all.json",
+        "pages.fine_tune.peers",
+        "docs/results/finetune-*.json",
+        "docs/results/depthwise.json",
+        "docs/results/models-all.json",
     ),
-    "your_run": (
-        "figures/charts.py",
-        "figures/results.py",
-        "figures/style.py",
-        "figures/your_run.py",
-        "recipe.py",
-        "results.py",
-        "runs.py",
-        "../../docs/results/elpv-lite.json",
-    ),
-    "choosing": (
-        "choosing.py",
-        "figures/charts.py",
-        "figures/choosing.py",
-        "figures/kept.py",
-        "figures/style.py",
-        "figures/t*.py",
-        "lineage.py",
-        "weights.py",
-        "../../docs/results/latency.json",
-    ),
+    "your_run": ("pages.your_run", "docs/results/elpv-lite.json"),
+    "choosing": ("pages.choosing", "docs/results/latency.json"),
     "photo": (
-        "data.py",
-        "decode.py",
-        "export.py",
-        "figures/photo*.py",
-        "figures/style.py",
-        "imagenet_classes.txt",
-        "models/efficientnet*.py",
-        "predict.py",
-        "weights.py",
-        "../../docs/assets/vendor/onnxruntime-web/*",
+        "pages.classify_a_photo",
+        "src/lineage_lab/weights/imagenet_classes.txt",
+        "docs/assets/vendor/onnxruntime-web/*",
     ),
-    "fields": (
-        *_SHARED,
-        "figures/fields*.py",
-        "figures/tables.py",
-        "models/*.py",
-        "operators.py",
-        "probe.py",
-        "registry.py",
-        "shadow.py",
-    ),
-    "anatomy": (
-        *_SHARED,
-        "blocks.py",
-        "figures/anatomy*.py",
-        "figures/tables.py",
-        "models/*.py",
-        "probe.py",
-    ),
-    "timeline": (
-        "anatomy.py",
-        "choosing.py",
-        "figures/charts.py",
-        "figures/style.py",
-        "figures/t*.py",
-        "lineage.py",
-        "models/*.py",
-        "printed.py",
-        "weights.py",
-    ),
-}
+    "fields": ("pages.receptive_fields",),
+    "anatomy": ("pages.block_anatomy",),
+    "timeline": ("pages.timeline",),
+}  # fmt: skip
 
 
 def build(out: Path, *, force: bool = False) -> list[Path]:
@@ -164,7 +91,7 @@ def build(out: Path, *, force: bool = False) -> list[Path]:
     Returns:
         The files that were written; empty if all were up to date.
     """
-    keys = {topic: _key(sources) for topic, sources in TOPICS.items()}
+    keys = {topic: _key(topic) for topic in TOPICS}
     stale = [topic for topic, key in keys.items() if force or _stamped(out / topic) != key]
     written: list[Path] = []
     with ExitStack() as stack:
@@ -196,8 +123,52 @@ def _one_of(processes: int) -> None:
 
 
 def _draw(topic: str) -> _Files:
-    files: _Files = import_module(f"{__name__}.{topic}").draw()
+    files: _Files = import_module(_module(topic)).draw()
     return files
+
+
+def _module(topic: str) -> str:
+    """The module with the topic's ``draw``: a folder's is called ``drawings``."""
+    name = f"lineage_site.{TOPICS[topic][0]}"
+    return f"{name}.drawings" if (_path(name) / "drawings.py").is_file() else name
+
+
+def _path(module: str) -> Path:
+    """A module's path without its ending, which is a folder's or a file's."""
+    return SOURCE.joinpath(*module.split("."))
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """The modules of both packages that a module names in its imports, wherever they stand in it.
+
+    Args:
+        module: Its whole name, such as ``lineage_lab.heads``; a package stands for its
+            ``__init__``.
+
+    Returns:
+        Whole names of modules that exist as files.
+    """
+    path = _path(module)
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not file.is_file():
+        return frozenset()
+    names: set[str] = set()
+    for first, second, items in IMPORT.findall(file.read_text(encoding="utf-8")):
+        name = first or second
+        names |= {name, *(f"{name}.{item}" for item in re.findall(r"\w+", items))}
+    return frozenset(n for n in names if _path(n).with_suffix(".py").is_file() or _path(n).is_dir())
+
+
+def _sources(module: str) -> set[str]:
+    """The module itself and all that it imports, and what those import."""
+    found: set[str] = set()
+    ahead = {module}
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        ahead |= imported(name) - found
+    return found
 
 
 def _write(folder: Path, files: _Files) -> list[Path]:
@@ -214,15 +185,17 @@ def _write(folder: Path, files: _Files) -> list[Path]:
     return written
 
 
-def _key(sources: tuple[str, ...]) -> str:
-    def parts() -> Iterator[bytes]:
-        package = Path(__file__).parents[1]
-        for source in sources:
-            yield source.encode()
-            for path in sorted(package.glob(source)):
-                yield path.read_bytes()
-
+def _key(topic: str) -> str:
+    """A hash of all that the topic is drawn from."""
+    _, *others = TOPICS[topic]
+    imported.cache_clear()
+    files = {
+        path
+        for name in _sources(_module(topic))
+        for path in (_path(name).with_suffix(".py"), _path(name) / "__init__.py")
+        if path.is_file()
+    }
     digest = sha256()
-    for part in parts():
-        digest.update(part)
+    for path in sorted(files.union(*(SOURCE.parent.glob(pattern) for pattern in others))):
+        digest.update(path.relative_to(SOURCE.parent).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()

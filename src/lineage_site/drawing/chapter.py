@@ -1,8 +1,4 @@
-"""What chapters share: the table of facts and the quiz, as Markdown, and a quick count of MACs.
-
-Neighbours: `lineage_lab.ledger` has the facts, `lineage_lab.quizzes` the questions; each
-chapter's topic in this package calls both.
-"""
+"""What chapters share: the table of facts and the quiz, as Markdown, and a quick count of MACs."""
 
 from html import escape
 from itertools import zip_longest
@@ -12,9 +8,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from lineage_lab.ledger import facts
-from lineage_lab.probe import QuickNorm
-from lineage_lab.quizzes import questions
+from lineage_lab.anatomy.forward import QuickNorm
+from lineage_site.drawing.quiz import questions
+from lineage_site.facts.ledger import facts
 
 __all__ = ["count_macs", "fact_table", "quiz"]
 

@@ -1,8 +1,4 @@
-"""The runs that are kept in ``docs/results``: read by the figures, written by who ran them.
-
-Neighbours: each topic's runs write a file here when they are run by hand; the figures of the
-same topic draw from it.
-"""
+"""The runs that are kept in ``docs/results``: read by the figures, written by who ran them."""
 
 import json
 from pathlib import Path

@@ -1,9 +1,7 @@
 """The chapters' quizzes: five questions each, their answers computed by the package.
 
-One module a chapter, named by its slug, with a function ``questions() -> tuple[Question, ...]``.
+Each chapter's ``quiz.py`` has a function ``questions() -> tuple[Question, ...]``.
 A number in a question or an answer is computed there from the networks, so that it can't drift.
-Neighbours: `lineage_lab.figures.chapter` writes a quiz into its page; `lineage_lab.anatomy` and
-`lineage_lab.ledger` give the numbers.
 """
 
 from dataclasses import dataclass
@@ -67,7 +65,7 @@ def questions(key: str) -> tuple[Question, ...]:
         KeyError: No such chapter.
     """
     try:
-        module = import_module(f"{__name__}.{key}")
+        module = import_module(f"lineage_site.chapters.{key}.quiz")
     except ModuleNotFoundError as error:
         raise KeyError(key) from error
     found: tuple[Question, ...] = module.questions()

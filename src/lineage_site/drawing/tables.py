@@ -1,7 +1,4 @@
-"""Tables that a page's script can sort: HTML, since Markdown has no place for ``data-``.
-
-Neighbours: `lineage_lab.figures.timeline` and others fill them.
-"""
+"""Tables that a page's script can sort: HTML, since Markdown has no place for ``data-``."""
 
 from html import escape
 

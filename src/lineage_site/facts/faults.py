@@ -1,22 +1,13 @@
 """The ledger of faults: what you see, why, and what to do. Standard library only.
 
 The page on troubleshooting shows it as a table; each line has exactly one test, marked with its
-id, and what the code says is held to these words. Neighbours: `lineage_lab.figures.faults`
-writes the table, `lineage_lab.cli` the exit codes.
+id, and what the code says is held to these words.
 """
 
 import re
 from dataclasses import dataclass
 
-__all__ = ["EXIT_CODES", "FAULTS", "Fault", "find"]
-
-EXIT_CODES: dict[int, str] = {
-    0: "It is done.",
-    1: "A check found something: data check named a problem, or predict a file it can't read.",
-    2: "A mistake, a missing file, or a full disk; the message says what to do.",
-    130: "Ctrl-C. With --out the run is saved, and the command that goes on is printed.",
-    143: "SIGTERM, as a cluster sends it. Saved likewise.",
-}
+__all__ = ["FAULTS", "Fault", "find"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

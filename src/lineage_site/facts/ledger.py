@@ -1,15 +1,17 @@
 """The facts of each chapter, each with the place where it can be checked.
 
-One module a chapter, named by its slug, with a tuple ``FACTS``. A chapter's fact table is
+They stand in the chapter's folder, in ``facts.py``, as a tuple ``FACTS``. A chapter's fact table is
 generated from it, and a test holds each number of the chapter's prose to it (or to an output
-that the page asserts). Standard library only. Neighbours: `lineage_lab.lineage` has the papers
-themselves, `lineage_lab.printed` the numbers that they print of networks built here.
+that the page asserts). Standard library only.
 """
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 __all__ = ["Fact", "facts"]
+
+SITE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,8 @@ def facts(key: str) -> tuple[Fact, ...]:
         >>> facts("lenet5")[2].value
         340908
     """
-    try:
-        module = import_module(f"{__name__}.{key}")
-    except ModuleNotFoundError as error:
-        raise KeyError(key) from error
-    found: tuple[Fact, ...] = module.FACTS
+    room = "chapters" if (SITE / "chapters" / key).is_dir() else "pages"
+    if not (SITE / room / key / "facts.py").is_file():
+        raise KeyError(key)
+    found: tuple[Fact, ...] = import_module(f"lineage_site.{room}.{key}.facts").FACTS
     return found

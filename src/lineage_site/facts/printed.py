@@ -1,7 +1,6 @@
 """What the papers print of networks that this package builds, and where ours differ, why.
 
-The tests hold each row to the network itself. Standard library only. Neighbours:
-`lineage_lab.lineage` has the papers, `lineage_lab.ledger` the facts of each chapter.
+The tests hold each row to the network itself. Standard library only.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """The works that the pages cite, besides the papers of the lineage themselves.
 
-Standard library only. Neighbours: `lineage_lab.lineage` has the lineage's own papers;
-`lineage_lab.figures.references` writes the list and its BibTeX from both.
+Standard library only.
 """
 
 from dataclasses import dataclass

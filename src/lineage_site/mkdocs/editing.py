@@ -55,7 +55,11 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     if not _dirty:
         return
     root = Path(config.config_file_path).parent
-    house = [root / "mkdocs.yml", *root.glob("overrides/**/*"), *root.glob("hooks/*.py")]
+    house = [
+        root / "mkdocs.yml",
+        *root.glob("overrides/**/*"),
+        *root.glob("src/lineage_site/mkdocs/*.py"),
+    ]
     newest = max(map(changed, house))
     for file in files.documentation_pages():
         built = Path(file.abs_dest_path)

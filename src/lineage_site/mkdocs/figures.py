@@ -8,7 +8,7 @@ from mkdocs.exceptions import Abort
 
 def on_pre_build(config: MkDocsConfig) -> None:
     try:
-        from lineage_lab.figures import build
+        from lineage_site.drawing.build import build
     except ImportError as error:
         raise Abort(
             f"the site draws its figures with the package, which can't be imported ({error}). "

@@ -135,4 +135,8 @@ def on_files(files: Files, /, **_: Any) -> None:
         for file in (f for f in files if fnmatch(f.src_uri, name)):
             file.content_string, found = pattern.subn(text, file.content_string)
             if not found:
-                LOG.warning("%s has no %s: see hooks/theme.py", file.src_uri, pattern.pattern)
+                LOG.warning(
+                    "%s has no %s: see src/lineage_site/mkdocs/theme.py",
+                    file.src_uri,
+                    pattern.pattern,
+                )

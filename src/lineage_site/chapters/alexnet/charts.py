@@ -1,8 +1,4 @@
-"""The AlexNet chapter's charts: where the cost sits, what a unit sees, and the experiments.
-
-Neighbours: `lineage_lab.figures.alexnet_runs` has the runs that they show;
-`lineage_lab.figures.style` has the pen and the colours.
-"""
+"""The AlexNet chapter's charts: where the cost sits, what a unit sees, and the experiments."""
 
 from collections.abc import Callable, Mapping
 from statistics import mean, median, stdev
@@ -12,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lineage_lab.anatomy import Layer
-from lineage_lab.figures.alexnet_runs import ACTIVATIONS, ARMS, RATES
-from lineage_lab.figures.charts import COLOURS, DASHES, Axes, polyline
-from lineage_lab.figures.kept import recorded
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Layer
+from lineage_lab.comparing.axes import COLOURS, DASHES, Axes, polyline
+from lineage_lab.comparing.svg import Drawing
+from lineage_site.chapters.alexnet.runs import ACTIVATIONS, ARMS, RATES
+from lineage_site.drawing.kept import recorded
 
 __all__ = ["charts"]
 
@@ -254,7 +250,7 @@ def _few(arms: Mapping[str, list[list[float]]]) -> str:
 
 def _about(about: Mapping[str, Any]) -> str:
     return (
-        f"*Run once, on {about['date']}, by `python -m lineage_lab.figures.alexnet_runs`: "
+        f"*Run once, on {about['date']}, by `python -m lineage_site run alexnet`: "
         f"{len(about['seeds'])} seeds, PyTorch {about['torch'].split('+')[0]}, "
         f"{about['machine']}. Numbers and seeds are in `docs/results/alexnet.json`.*\n"
     )

@@ -1,8 +1,4 @@
-"""The AlexNet chapter's figures and tables, drawn from the networks.
-
-Neighbours: `lineage_lab.figures.alexnet_charts` draws the charts; `lineage_lab.figures.style` has
-the pen and the colours.
-"""
+"""The AlexNet chapter's figures and tables, drawn from the networks."""
 
 from functools import cache
 
@@ -10,12 +6,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineage_lab.anatomy import Anatomy, Layer, describe
-from lineage_lab.figures.alexnet_charts import charts
-from lineage_lab.figures.chapter import fact_table, quiz
-from lineage_lab.figures.photos import middle_square, sample
-from lineage_lab.figures.style import Drawing
-from lineage_lab.ledger.alexnet import IDEAS
+from lineage_lab.anatomy.network import Anatomy, Layer, describe
+from lineage_lab.chapters.photos import middle_square, sample
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.alexnet import (
     ONE_TOWER,
     PAPER,
@@ -24,6 +17,9 @@ from lineage_lab.models.alexnet import (
     AlexNetConfig,
     conv_layer,
 )
+from lineage_site.chapters.alexnet.charts import charts
+from lineage_site.chapters.alexnet.facts import IDEAS
+from lineage_site.drawing.chapter import fact_table, quiz
 
 __all__ = ["draw"]
 

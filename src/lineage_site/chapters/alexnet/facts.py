@@ -1,9 +1,6 @@
-"""AlexNet. Sections are those of Krizhevsky, Sutskever and Hinton 2012.
+"""AlexNet. Sections are those of Krizhevsky, Sutskever and Hinton 2012."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS", "IDEAS"]
 
@@ -41,7 +38,9 @@ FACTS = (
     Fact("Rectified linear units, named and studied", 2010, "Nair and Hinton", shown=False),
     Fact("Rectified units in a neural network", 1969, "doi:10.1109/TSSC.1969.300225", shown=False),
     Fact("The one-tower form", 2014, "arXiv:1404.5997", shown=False),
-    Fact("Digits of this site's experiments", "4,000 and 1,000", "lineage_lab.data", shown=False),
+    Fact(
+        "Digits of this site's experiments", "4,000 and 1,000", "lineage_lab.data.sets", shown=False
+    ),
 )
 
 # What stood in the way, what was done, what the paper measured, where.

@@ -1,8 +1,8 @@
 """The AlexNet chapter's experiments: three activations to one loss, and 200 digits to overfit.
 
-``python -m lineage_lab.figures.alexnet_runs`` runs what is missing in
+``python -m lineage_site run alexnet`` runs what is missing in
 ``docs/results/alexnet.json``; with nothing missing it does nothing. The chapter runs a smaller
-form of both. Neighbours: `lineage_lab.figures.alexnet` draws the results.
+form of both.
 """
 
 import platform
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab.data import split_digits
-from lineage_lab.figures.kept import keep, so_far
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import normalize_ink
+from lineage_site.drawing.kept import keep, so_far
 
 __all__ = ["ACTIVATIONS", "ARMS", "RATES", "Few", "small_alexnet", "steps_to",
            "train_few"]  # fmt: skip

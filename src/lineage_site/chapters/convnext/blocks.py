@@ -1,14 +1,10 @@
-"""The three blocks of the ConvNeXt chapter side by side, drawn from the package's own blocks.
-
-Neighbours: `lineage_lab.figures.convnext` writes them; `lineage_lab.figures.style` has the pen
-and the colours.
-"""
+"""The three blocks of the ConvNeXt chapter side by side, drawn from the package's own blocks."""
 
 import torch
 from torch import nn
 
-from lineage_lab.anatomy import Layer, describe
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Layer, describe
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.convnext import ConvNeXtBlock
 from lineage_lab.models.resnet import Bottleneck, ResNetConfig
 from lineage_lab.models.vit import EncoderBlock, ViTConfig

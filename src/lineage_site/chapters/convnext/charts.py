@@ -1,19 +1,15 @@
-"""The ConvNeXt chapter's charts: fields over a photograph, and the recorded experiments.
-
-Neighbours: `lineage_lab.figures.kept` reads the results; `lineage_lab.figures.style` has the pen
-and the colours.
-"""
+"""The ConvNeXt chapter's charts: fields over a photograph, and the recorded experiments."""
 
 from collections.abc import Mapping
 from math import log10
 from statistics import mean, stdev
 from typing import Any
 
-from lineage_lab.anatomy import Anatomy
-from lineage_lab.figures.charts import COLOURS, Axes, Box, polyline
-from lineage_lab.figures.kept import so_far
-from lineage_lab.figures.photos import sample
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy
+from lineage_lab.chapters.photos import sample
+from lineage_lab.comparing.axes import COLOURS, Axes, Box, polyline
+from lineage_lab.comparing.svg import Drawing
+from lineage_site.drawing.kept import so_far
 
 __all__ = ["fields", "kernels", "rates", "scales"]
 

@@ -1,21 +1,17 @@
-"""The ConvNeXt chapter's figures and tables, drawn from the road's networks and the results.
-
-Neighbours: `lineage_lab.figures.convnext_blocks` and `convnext_charts` draw parts of them;
-`lineage_lab.figures.style` has the pen and the colours.
-"""
+"""The ConvNeXt chapter's figures and tables, drawn from the road's networks and the results."""
 
 import torch
 
-from lineage_lab.anatomy import Anatomy, Layer
-from lineage_lab.figures.chapter import count_macs, fact_table, quiz
-from lineage_lab.figures.convnext_blocks import blocks
-from lineage_lab.figures.convnext_charts import fields, kernels, rates, scales
-from lineage_lab.figures.style import Drawing
-from lineage_lab.ledger import facts
+from lineage_lab.anatomy.network import Anatomy, Layer
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.convnext import VARIANTS, ConvNeXt
 from lineage_lab.models.convnext_steps import ROAD
-from lineage_lab.printed import CONVNEXT_ROAD, PRINTED
-from lineage_lab.quizzes.convnext import step, tiny
+from lineage_site.chapters.convnext.blocks import blocks
+from lineage_site.chapters.convnext.charts import fields, kernels, rates, scales
+from lineage_site.chapters.convnext.quiz import step, tiny
+from lineage_site.drawing.chapter import count_macs, fact_table, quiz
+from lineage_site.facts.ledger import facts
+from lineage_site.facts.printed import CONVNEXT_ROAD, PRINTED
 
 __all__ = ["draw"]
 

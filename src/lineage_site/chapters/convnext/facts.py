@@ -1,9 +1,6 @@
-"""ConvNeXt. Sections, tables and figures are those of Liu and others 2022, arXiv:2201.03545v2.
+"""ConvNeXt. Sections, tables and figures are those of Liu and others 2022, arXiv:2201.03545v2."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 

@@ -1,18 +1,14 @@
-"""The quiz of the ConvNeXt chapter.
-
-Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.convnext` is asked
-about.
-"""
+"""The quiz of the ConvNeXt chapter."""
 
 from functools import cache
 
 import torch
 
-from lineage_lab.anatomy import Anatomy, describe
+from lineage_lab.anatomy.network import Anatomy, describe
 from lineage_lab.models.convnext import VARIANTS, ConvNeXt
 from lineage_lab.models.convnext_steps import ROAD, SteppedNet
-from lineage_lab.printed import CONVNEXT_ROAD
-from lineage_lab.quizzes import Choice, Question
+from lineage_site.drawing.quiz import Choice, Question
+from lineage_site.facts.printed import CONVNEXT_ROAD
 
 __all__ = ["questions"]
 

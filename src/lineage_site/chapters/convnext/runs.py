@@ -1,10 +1,9 @@
 """The ConvNeXt chapter's training loop and its recorded experiments.
 
 The chapter runs a small part of them live. What takes longer is run once and kept:
-``python -m lineage_lab.figures.convnext_runs`` writes ``docs/results/convnext.json``, with the
+``python -m lineage_site run convnext`` writes ``docs/results/convnext.json``, with the
 number of seeds, their spread, the machine and the versions; figures and tables are made from
-that file. Neighbours: `lineage_lab.figures.convnext` draws, `lineage_lab.experiments` has the
-loop that the other chapters share (SGD only, which here is the question).
+that file.
 """
 
 import platform
@@ -21,11 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
-from lineage_lab.data import split_digits
-from lineage_lab.figures.kept import keep, so_far
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.convnext import ConvNeXt, ConvNeXtBlock, ConvNeXtConfig
 from lineage_lab.models.convnext_steps import ROAD, SteppedNet
 from lineage_lab.models.lenet import normalize_ink
+from lineage_site.drawing.kept import keep, so_far
 
 __all__ = [
     "CONVNEXT",

@@ -1,10 +1,7 @@
 """One small network of MBConv blocks, scaled in one dimension or in all, at equal cost.
 
-``python -m lineage_lab.figures.efficientnet run`` trains all of them, which takes minutes, and
+``python -m lineage_site run efficientnet`` trains all of them, which takes minutes, and
 writes docs/results/efficientnet.json; the figure and the table are made from that file.
-
-Neighbours: `lineage_lab.experiments` trains, `lineage_lab.figures.kept` keeps;
-`lineage_lab.figures.style` has the pen and the colours.
 """
 
 import platform
@@ -19,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab.anatomy import Anatomy, describe
-from lineage_lab.data import split_digits
-from lineage_lab.experiments import train_digits
-from lineage_lab.figures.kept import keep, recorded, so_far
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy, describe
+from lineage_lab.chapters.experiments import train_digits
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.efficientnet_blocks import Form, MBConv, Stage, conv_norm
+from lineage_site.drawing.kept import keep, recorded, so_far
 
 __all__ = ["digits", "run", "shrunk", "small"]
 

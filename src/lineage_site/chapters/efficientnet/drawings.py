@@ -1,22 +1,18 @@
-"""The EfficientNet chapter's figures and tables, drawn from the networks.
-
-Neighbours: `lineage_lab.figures.efficientnet_tables`, `efficientnet_digits` and
-`efficientnet_photos` make parts of them; `lineage_lab.figures.style` has the pen and the colours.
-"""
+"""The EfficientNet chapter's figures and tables, drawn from the networks."""
 
 import sys
 
 import torch
 
-from lineage_lab.anatomy import Anatomy, Layer
-from lineage_lab.figures.chapter import fact_table, quiz
-from lineage_lab.figures.efficientnet_digits import digits, run
-from lineage_lab.figures.efficientnet_photos import photographs
-from lineage_lab.figures.efficientnet_tables import counted, tables
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy, Layer
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.efficientnet import STAGES, MBConv, Scaling
-from lineage_lab.quizzes.efficientnet import anatomy as anatomy_of
 from lineage_lab.registry import create_model
+from lineage_site.chapters.efficientnet.digits import digits, run
+from lineage_site.chapters.efficientnet.photos import photographs
+from lineage_site.chapters.efficientnet.quiz import anatomy as anatomy_of
+from lineage_site.chapters.efficientnet.tables import counted, tables
+from lineage_site.drawing.chapter import fact_table, quiz
 
 __all__ = ["draw"]
 
@@ -244,5 +240,5 @@ def _size(layer: Layer) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] != ["run"]:
-        sys.exit("python -m lineage_lab.figures.efficientnet run [ROW ...]")
+        sys.exit("python -m lineage_site run efficientnet [ROW ...]")
     run(sys.argv[2:])

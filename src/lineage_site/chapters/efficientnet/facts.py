@@ -1,9 +1,6 @@
-"""EfficientNet. Sections and tables are those of Tan and Le 2019, arXiv:1905.11946, version 5.
+"""EfficientNet. Sections and tables are those of Tan and Le 2019, arXiv:1905.11946, version 5."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 
@@ -26,7 +23,7 @@ FACTS = (
          "section 6, Table 7", shown=False),
     Fact("All three there", "1.4, 1.2, 1.3", "section 6, Table 7", shown=False),
     Fact("Cost there", "1.8, 1.8, 1.9, 1.8 billion", "section 6, Table 7", shown=False),
-    Fact("torchvision's B2", "288 pixels", "lineage_lab.weights", shown=False),
+    Fact("torchvision's B2", "288 pixels", "lineage_lab.weights.published", shown=False),
     Fact("ResNet-50 four times: depth, width, resolution, all", "78.1, 77.7, 77.5, 78.8 %",
          "section 5.1, Table 3", shown=False),
     Fact("ResNet-152 beside B1: operations, time", "16 times, 5.7 times", "Tables 2 and 4",

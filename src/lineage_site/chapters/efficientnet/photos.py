@@ -1,7 +1,4 @@
-"""What EfficientNet-Lite0, with its published weights, sees in real photographs.
-
-Neighbours: `lineage_lab.predict` answers, `lineage_lab.figures.photos` has the photographs.
-"""
+"""What EfficientNet-Lite0, with its published weights, sees in real photographs."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,12 +9,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from lineage_lab.figures.charts import COLOURS, Axes, Box, polyline
-from lineage_lab.figures.photos import middle_square, sample
-from lineage_lab.figures.style import Drawing
+from lineage_lab.chapters.photos import middle_square, sample
+from lineage_lab.comparing.axes import COLOURS, Axes, Box, polyline
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.efficientnet import EfficientNet
-from lineage_lab.predict import imagenet_classes
 from lineage_lab.registry import create_model
+from lineage_lab.using.predictor import imagenet_classes
 
 __all__ = ["as_input", "photographs"]
 

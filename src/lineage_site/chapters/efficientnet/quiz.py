@@ -1,17 +1,13 @@
-"""The quiz of the EfficientNet chapter.
-
-Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.efficientnet` is
-asked about.
-"""
+"""The quiz of the EfficientNet chapter."""
 
 from functools import cache
 
 import torch
 
-from lineage_lab.anatomy import Anatomy, describe
+from lineage_lab.anatomy.network import Anatomy, describe
 from lineage_lab.models.efficientnet import VARIANTS, EfficientNet, Scaling
-from lineage_lab.quizzes import Choice, Question
 from lineage_lab.registry import create_model
+from lineage_site.drawing.quiz import Choice, Question
 
 __all__ = ["anatomy", "questions"]
 

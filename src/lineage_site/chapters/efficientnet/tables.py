@@ -1,19 +1,16 @@
-"""The EfficientNet chapter's tables: the family beside its paper, B0's stages, measured times.
-
-Neighbours: `lineage_lab.printed` has what the paper prints, `lineage_lab.anatomy` counts.
-"""
+"""The EfficientNet chapter's tables: the family beside its paper, B0's stages, measured times."""
 
 from functools import cache
 from math import log
 
 import torch
 
-from lineage_lab.anatomy import Anatomy
-from lineage_lab.figures.chapter import count_macs
-from lineage_lab.figures.kept import machine, recorded
+from lineage_lab.anatomy.network import Anatomy
 from lineage_lab.models.efficientnet import STAGES, VARIANTS, EfficientNet, MBConv, Scaling
-from lineage_lab.printed import PRINTED
-from lineage_lab.quizzes.efficientnet import anatomy as anatomy_of
+from lineage_site.chapters.efficientnet.quiz import anatomy as anatomy_of
+from lineage_site.drawing.chapter import count_macs
+from lineage_site.drawing.kept import machine, recorded
+from lineage_site.facts.printed import PRINTED
 
 __all__ = ["counted", "tables"]
 

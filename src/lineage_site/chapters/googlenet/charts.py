@@ -1,10 +1,7 @@
 """Pictures and tables of what the GoogLeNet chapter's experiments found.
 
-Everything here is read from docs/results/googlenet.json, which `lineage_lab.figures.googlenet_runs`
+Everything here is read from docs/results/googlenet.json, which the module beside it, `runs`,
 writes; nothing is trained.
-
-Neighbours: `lineage_lab.figures.googlenet` writes them; `lineage_lab.figures.style` has the pen
-and the colours.
 """
 
 from collections.abc import Sequence
@@ -14,12 +11,12 @@ from typing import Any
 
 import torch
 
-from lineage_lab.data import split_digits
-from lineage_lab.figures.charts import COLOURS, Axes, polyline
-from lineage_lab.figures.googlenet_cost import BRANCHES
-from lineage_lab.figures.googlenet_runs import SCALES, SIZES
-from lineage_lab.figures.kept import recorded
-from lineage_lab.figures.style import Drawing
+from lineage_lab.comparing.axes import COLOURS, Axes, polyline
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.data.sets import split_digits
+from lineage_site.chapters.googlenet.cost import BRANCHES
+from lineage_site.chapters.googlenet.runs import SCALES, SIZES
+from lineage_site.drawing.kept import recorded
 
 __all__ = ["charts"]
 
@@ -42,7 +39,7 @@ def _percent(values: Sequence[float]) -> str:
 
 def _about(about: dict[str, Any]) -> str:
     return (
-        f"*Run once, on {about['date']}, by `python -m lineage_lab.figures.googlenet run`: "
+        f"*Run once, on {about['date']}, by `python -m lineage_site run googlenet`: "
         f"{len(about['seeds'])} seeds, PyTorch {about['torch'].split('+')[0]}, "
         f"{about['hardware']}; digits: {about['digits']}.*\n"
     )

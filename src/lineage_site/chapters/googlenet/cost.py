@@ -1,7 +1,6 @@
 """What GoogLeNet's modules cost, with their 1×1 reductions and without.
 
-`Naive` is the paper's Fig. 2(a). Neighbours: `lineage_lab.figures.googlenet` draws from it, the
-chapter and its quiz count with it.
+`Naive` is the paper's Fig. 2(a).
 """
 
 from functools import partial
@@ -9,8 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from lineage_lab.anatomy import Anatomy, Layer, describe
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy, Layer, describe
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.googlenet import (
     PAPER,
     TABLE_1,

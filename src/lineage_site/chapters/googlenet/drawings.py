@@ -1,8 +1,6 @@
 """The GoogLeNet chapter's figures and tables: the network, its module, what it costs and sees.
 
-``python -m lineage_lab.figures.googlenet run`` runs the chapter's experiments anew. Neighbours:
-`lineage_lab.figures.googlenet_cost` counts, `lineage_lab.figures.googlenet_runs` experiments,
-`lineage_lab.figures.googlenet_charts` draws what came out.
+``python -m lineage_site run googlenet`` runs the chapter's experiments anew.
 """
 
 import sys
@@ -10,10 +8,12 @@ import sys
 import torch
 from torch import nn
 
-from lineage_lab.anatomy import Anatomy, describe
-from lineage_lab.figures.chapter import fact_table, quiz
-from lineage_lab.figures.googlenet_charts import charts
-from lineage_lab.figures.googlenet_cost import (
+from lineage_lab.anatomy.network import Anatomy, describe
+from lineage_lab.chapters.photos import sample
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.models.googlenet import PAPER, TABLE_1, TORCHVISION, GoogLeNet, Inception
+from lineage_site.chapters.googlenet.charts import charts
+from lineage_site.chapters.googlenet.cost import (
     BRANCHES,
     INPUTS,
     PRINTED,
@@ -21,10 +21,8 @@ from lineage_lab.figures.googlenet_cost import (
     in_table_1,
     paper_anatomy,
 )
-from lineage_lab.figures.googlenet_runs import run
-from lineage_lab.figures.photos import sample
-from lineage_lab.figures.style import Drawing
-from lineage_lab.models.googlenet import PAPER, TABLE_1, TORCHVISION, GoogLeNet, Inception
+from lineage_site.chapters.googlenet.runs import run
+from lineage_site.drawing.chapter import fact_table, quiz
 
 __all__ = ["draw"]
 

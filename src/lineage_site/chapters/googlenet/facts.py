@@ -1,9 +1,6 @@
-"""GoogLeNet. Sections are those of Szegedy and others 2014 (arXiv:1409.4842).
+"""GoogLeNet. Sections are those of Szegedy and others 2014 (arXiv:1409.4842)."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 
@@ -30,7 +27,7 @@ FACTS = (
     Fact("Parameters, as a later paper of the same group says", "5 million",
          "arXiv:1512.00567, section 1", shown=False),
     Fact("AlexNet's parameters there", "60 million", "arXiv:1512.00567, section 1", shown=False),
-    Fact("AlexNet's parameters, counted", "60.97 million", "lineage_lab.printed", shown=False),
+    Fact("AlexNet's parameters, counted", "60.97 million", "facts.printed", shown=False),
     Fact("Weights of Table 1, added up", "6.8 million", "Table 1", shown=False),
     Fact("Network In Network", 2013, "arXiv:1312.4400", shown=False),
     Fact("Learning rate: less by this every eight passes", "4 %", "section 6", shown=False),

@@ -1,13 +1,9 @@
-"""The quiz of the GoogLeNet chapter.
+"""The quiz of the GoogLeNet chapter."""
 
-Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.googlenet` is asked
-about.
-"""
-
-from lineage_lab.anatomy import describe
+from lineage_lab.anatomy.network import describe
 from lineage_lab.models.googlenet import PAPER, TABLE_1, Inception
-from lineage_lab.quizzes import Choice, Question
 from lineage_lab.registry import create_model
+from lineage_site.drawing.quiz import Choice, Question
 
 __all__ = ["questions"]
 

@@ -1,11 +1,9 @@
 """The GoogLeNet chapter's experiments: auxiliary gradients, squeezing, digits of three sizes.
 
-``python -m lineage_lab.figures.googlenet run`` trains all of them with five seeds, which takes
-minutes, and writes docs/results/googlenet.json; `lineage_lab.figures.googlenet_charts` draws
+``python -m lineage_site run googlenet`` trains all of them with five seeds, which takes
+minutes, and writes docs/results/googlenet.json; `lineage_site.chapters.googlenet.charts` draws
 from that file, and the page runs smaller forms live. Every set-up was chosen on seeds 100 and
 101, which no result uses.
-
-Neighbours: `lineage_lab.experiments` trains, `lineage_lab.figures.kept` keeps.
 """
 
 import platform
@@ -20,12 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab.anatomy import describe
-from lineage_lab.data import split_digits
-from lineage_lab.experiments import train_digits
-from lineage_lab.figures.googlenet_cost import BRANCHES
-from lineage_lab.figures.kept import keep, so_far
-from lineage_lab.figures.photos import sample
+from lineage_lab.anatomy.network import describe
+from lineage_lab.chapters.experiments import train_digits
+from lineage_lab.chapters.photos import sample
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.googlenet import (
     PAPER,
     GoogLeNet,
@@ -36,6 +32,8 @@ from lineage_lab.models.googlenet import (
 )
 from lineage_lab.models.googlenet_inception import conv
 from lineage_lab.models.lenet import normalize_ink
+from lineage_site.chapters.googlenet.cost import BRANCHES
+from lineage_site.drawing.kept import keep, so_far
 
 __all__ = [
     "SCALES",

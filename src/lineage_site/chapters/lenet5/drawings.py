@@ -1,17 +1,12 @@
-"""The LeNet-5 chapter's figures and tables, drawn from the network and from a trained one.
-
-Neighbours: `lineage_lab.experiments` trains the network; `lineage_lab.figures.style` has the pen
-and the colours.
-"""
+"""The LeNet-5 chapter's figures and tables, drawn from the network and from a trained one."""
 
 import torch
 from torch import Tensor, nn
 
-from lineage_lab.anatomy import Anatomy, Layer, describe
-from lineage_lab.data import split_digits
-from lineage_lab.experiments import train_digits
-from lineage_lab.figures.chapter import fact_table, quiz
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy, Layer, describe
+from lineage_lab.chapters.experiments import train_digits
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import (
     C3_TABLE,
     LeNet5,
@@ -19,6 +14,7 @@ from lineage_lab.models.lenet import (
     normalize_ink,
     rbf_loss,
 )
+from lineage_site.drawing.chapter import fact_table, quiz
 
 __all__ = ["draw"]
 

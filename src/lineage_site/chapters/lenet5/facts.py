@@ -1,9 +1,6 @@
-"""LeNet-5. Sections are those of LeCun, Bottou, Bengio and Haffner 1998.
+"""LeNet-5. Sections are those of LeCun, Bottou, Bengio and Haffner 1998."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 
@@ -16,5 +13,7 @@ FACTS = (
     Fact("The same, training digits distorted", "0.8 %", "section III.B"),
     Fact("Neocognitron", 1980, "doi:10.1007/BF00344251", shown=False),
     Fact("Backpropagation on postal codes", 1989, "doi:10.1162/neco.1989.1.4.541", shown=False),
-    Fact("Digits of this site's experiments", "4,000 and 1,000", "lineage_lab.data", shown=False),
+    Fact(
+        "Digits of this site's experiments", "4,000 and 1,000", "lineage_lab.data.sets", shown=False
+    ),
 )

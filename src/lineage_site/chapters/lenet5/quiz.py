@@ -1,12 +1,8 @@
-"""The quiz of the LeNet-5 chapter.
+"""The quiz of the LeNet-5 chapter."""
 
-Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.lenet` is asked
-about.
-"""
-
-from lineage_lab.anatomy import describe
+from lineage_lab.anatomy.network import describe
 from lineage_lab.models.lenet import LeNet5
-from lineage_lab.quizzes import Choice, Question
+from lineage_site.drawing.quiz import Choice, Question
 
 __all__ = ["questions"]
 

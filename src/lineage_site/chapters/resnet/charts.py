@@ -1,16 +1,12 @@
-"""What the ResNet chapter's trainings found, as pictures and a table.
-
-Neighbours: `lineage_lab.figures.resnet_runs` trained and wrote ``docs/results/resnet.json``;
-`lineage_lab.figures.resnet` names the files.
-"""
+"""What the ResNet chapter's trainings found, as pictures and a table."""
 
 from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from lineage_lab.figures.charts import Axes
-from lineage_lab.figures.kept import recorded
-from lineage_lab.figures.style import Drawing
+from lineage_lab.comparing.axes import Axes
+from lineage_lab.comparing.svg import Drawing
+from lineage_site.drawing.kept import recorded
 
 __all__ = ["draw"]
 

@@ -1,18 +1,11 @@
-"""The ResNet chapter's figures and tables: the network and its blocks, drawn from the modules.
-
-Neighbours: `lineage_lab.figures.resnet_idea` draws what a network without training keeps of a
-photograph, `lineage_lab.figures.resnet_charts` what the trainings found.
-"""
+"""The ResNet chapter's figures and tables: the network and its blocks, drawn from the modules."""
 
 from math import sqrt
 
 from torch import nn
 
-from lineage_lab.anatomy import Anatomy, Layer, describe
-from lineage_lab.figures import resnet_charts, resnet_idea
-from lineage_lab.figures.chapter import fact_table, quiz
-from lineage_lab.figures.resnet_idea import net
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy, Layer, describe
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.resnet import (
     IMAGENET,
     BasicBlock,
@@ -22,7 +15,11 @@ from lineage_lab.models.resnet import (
     paper,
     plain,
 )
-from lineage_lab.printed import PRINTED
+from lineage_site.chapters.resnet import charts as resnet_charts
+from lineage_site.chapters.resnet import idea as resnet_idea
+from lineage_site.chapters.resnet.idea import net
+from lineage_site.drawing.chapter import fact_table, quiz
+from lineage_site.facts.printed import PRINTED
 
 __all__ = ["draw"]
 

@@ -1,9 +1,6 @@
-"""ResNet. Sections, tables and figures are those of He, Zhang, Ren and Sun 2015.
+"""ResNet. Sections, tables and figures are those of He, Zhang, Ren and Sun 2015."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 

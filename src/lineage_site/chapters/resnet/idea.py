@@ -1,7 +1,4 @@
-"""What untrained blocks leave of a photograph, and what one unit of ResNet-50 sees of it.
-
-Neighbours: `lineage_lab.figures.resnet` names the files; the ResNet chapter runs `kept` too.
-"""
+"""What untrained blocks leave of a photograph, and what one unit of ResNet-50 sees of it."""
 
 from dataclasses import replace
 from functools import cache
@@ -11,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lineage_lab.anatomy import Anatomy, describe
-from lineage_lab.figures.photos import sample
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy, describe
+from lineage_lab.chapters.photos import sample
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.resnet import IMAGENET, ResNet, ResNetConfig, cifar, paper, plain
 
 __all__ = ["draw", "kept", "net", "one_stage", "photograph"]

@@ -1,14 +1,10 @@
-"""The quiz of the ResNet chapter.
-
-Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.resnet` is asked
-about.
-"""
+"""The quiz of the ResNet chapter."""
 
 import torch
 
-from lineage_lab.anatomy import describe
+from lineage_lab.anatomy.network import describe
 from lineage_lab.models.resnet import IMAGENET, ResNet, ResNetConfig, paper, plain
-from lineage_lab.quizzes import Choice, Question
+from lineage_site.drawing.quiz import Choice, Question
 
 __all__ = ["questions"]
 

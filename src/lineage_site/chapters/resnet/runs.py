@@ -1,9 +1,8 @@
 """The ResNet chapter's trainings: plain and residual, shallow and deep, on real digits.
 
-``python -m lineage_lab.figures.resnet_runs`` trains what is not yet in
+``python -m lineage_site run resnet`` trains what is not yet in
 ``docs/results/resnet.json`` and writes that file after each network: about a quarter of an hour
-on one processor core. The page trains the same networks for a few steps. Neighbours:
-`lineage_lab.figures.resnet` draws what this finds; `lineage_lab.models.resnet` has the networks.
+on one processor core. The page trains the same networks for a few steps.
 """
 
 import json
@@ -16,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
-from lineage_lab.data import split_digits
-from lineage_lab.figures.kept import keep, so_far
+from lineage_lab.comparing.provenance import provenance
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import normalize_ink
 from lineage_lab.models.resnet import ResNet, ResNetConfig, cifar, plain
 from lineage_lab.models.resnet_shortcuts import option_a
-from lineage_lab.provenance import provenance
+from lineage_site.drawing.kept import keep, so_far
 
 __all__ = ["Scaled", "digits", "gradients", "last_losses", "losses_of", "narrow", "responses",
            "scaled", "without_block"]  # fmt: skip

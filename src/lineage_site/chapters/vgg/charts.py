@@ -1,8 +1,4 @@
-"""The charts of the VGG chapter: signals through the layers, and the runs that are kept.
-
-Neighbours: `lineage_lab.figures.vgg_runs` made ``docs/results/vgg.json``; `lineage_lab.figures.vgg`
-draws the network.
-"""
+"""The charts of the VGG chapter: signals through the layers, and the runs that are kept."""
 
 from collections.abc import Callable
 from statistics import mean, stdev
@@ -14,13 +10,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab.anatomy import describe
-from lineage_lab.figures.charts import COLOURS, Axes, polyline
-from lineage_lab.figures.kept import recorded
-from lineage_lab.figures.photos import sample
-from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.vgg_runs import STARTS
+from lineage_lab.anatomy.network import describe
+from lineage_lab.chapters.photos import sample
+from lineage_lab.comparing.axes import COLOURS, Axes, polyline
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.vgg import CHANNELS, COLUMNS, VGG, stage
+from lineage_site.chapters.vgg.runs import STARTS
+from lineage_site.drawing.kept import recorded
 
 __all__ = ["field", "pairs", "photo", "signals", "towers", "windows"]
 

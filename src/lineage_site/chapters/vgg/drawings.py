@@ -1,8 +1,4 @@
-"""The VGG chapter's figures and tables, drawn from the networks and from runs that are kept.
-
-Neighbours: `lineage_lab.figures.vgg_charts` draws the charts; `lineage_lab.figures.style` has the
-pen and the colours.
-"""
+"""The VGG chapter's figures and tables, drawn from the networks and from runs that are kept."""
 
 from functools import cache
 
@@ -10,13 +6,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lineage_lab.anatomy import Anatomy, describe
-from lineage_lab.figures.chapter import fact_table, quiz
-from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.vgg_charts import field, pairs, signals, towers, windows
-from lineage_lab.ledger import facts
+from lineage_lab.anatomy.network import Anatomy, describe
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.vgg import VGG
 from lineage_lab.registry import create_model
+from lineage_site.chapters.vgg.charts import field, pairs, signals, towers, windows
+from lineage_site.drawing.chapter import fact_table, quiz
+from lineage_site.facts.ledger import facts
 
 __all__ = ["draw"]
 

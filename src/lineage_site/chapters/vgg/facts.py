@@ -1,9 +1,6 @@
-"""VGG. Sections and tables are those of Simonyan and Zisserman 2014, sixth version (April 2015).
+"""VGG. Sections and tables are those of Simonyan and Zisserman 2014, sixth version (April 2015)."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 

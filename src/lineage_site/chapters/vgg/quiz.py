@@ -1,15 +1,12 @@
-"""The quiz of the VGG chapter.
-
-Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.vgg` is asked about.
-"""
+"""The quiz of the VGG chapter."""
 
 from functools import cache
 
 import torch
 
-from lineage_lab.anatomy import Anatomy, describe
-from lineage_lab.quizzes import Choice, Question
+from lineage_lab.anatomy.network import Anatomy, describe
 from lineage_lab.registry import create_model
+from lineage_site.drawing.quiz import Choice, Question
 
 __all__ = ["questions"]
 

@@ -1,8 +1,7 @@
 """The VGG chapter's longer runs, done once and kept in ``docs/results/vgg.json``.
 
-``python -m lineage_lab.figures.vgg_runs windows`` (or ``towers``, ``field``) runs one of them and
-writes its part of the file; the chapter shows the same with fewer seeds, live. Neighbours:
-`lineage_lab.figures.vgg_charts` draws from the file; `lineage_lab.experiments` trains.
+``python -m lineage_site run vgg windows`` (or ``towers``, ``field``) runs one of them and
+writes its part of the file; the chapter shows the same with fewer seeds, live.
 """
 
 import json
@@ -15,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab.experiments import train_digits
-from lineage_lab.figures.kept import keep, so_far
+from lineage_lab.chapters.experiments import train_digits
+from lineage_lab.comparing.provenance import provenance
 from lineage_lab.models.lenet import normalize_ink
 from lineage_lab.models.vgg import CHANNELS, COLUMNS, stage
-from lineage_lab.provenance import provenance
+from lineage_site.drawing.kept import keep, so_far
 
 __all__ = ["seven", "tower", "window"]
 

@@ -1,20 +1,16 @@
-"""The ViT chapter's charts: what a unit sees, what resolution costs, what examples bring.
-
-Neighbours: `lineage_lab.figures.vit` writes them; `lineage_lab.figures.style` has the pen and the
-colours.
-"""
+"""The ViT chapter's charts: what a unit sees, what resolution costs, what examples bring."""
 
 from statistics import mean, stdev
 from typing import Any
 
-from lineage_lab.anatomy import Anatomy
-from lineage_lab.experiments import spread
-from lineage_lab.figures.chapter import count_macs
-from lineage_lab.figures.charts import COLOURS, Axes, polyline
-from lineage_lab.figures.photos import middle_square, sample
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy
+from lineage_lab.chapters.experiments import spread
+from lineage_lab.chapters.photos import middle_square, sample
+from lineage_lab.comparing.axes import COLOURS, Axes, polyline
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.vit import BASE_16
-from lineage_lab.quizzes.vit import described, on_meta
+from lineage_site.chapters.vit.quiz import described, on_meta
+from lineage_site.drawing.chapter import count_macs
 
 __all__ = ["cost", "data", "depth", "fields", "shuffles", "source"]
 

@@ -1,19 +1,15 @@
-"""The ViT chapter's pictures of trained networks: shuffled patches, and what attention looks at.
-
-Neighbours: `lineage_lab.figures.vit_run` has the runs; `lineage_lab.figures.style` has the pen
-and the colours.
-"""
+"""The ViT chapter's pictures of trained networks: shuffled patches, and what attention looks at."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lineage_lab.data import split_digits
-from lineage_lab.experiments import train_digits
-from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.vit_run import PATCH, SIDE, small_vit
+from lineage_lab.chapters.experiments import train_digits
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import normalize_ink
 from lineage_lab.models.vit import EncoderBlock, ViT
+from lineage_site.chapters.vit.runs import PATCH, SIDE, small_vit
 
 __all__ = ["pictures"]
 

@@ -1,21 +1,21 @@
 """The ViT chapter's figures and tables, drawn from the network.
 
-``python -m lineage_lab.figures.vit run`` does the chapter's long experiment. Neighbours:
-`lineage_lab.figures.vit_charts` has the charts and `lineage_lab.figures.vit_digits` the pictures
-of trained networks.
+``python -m lineage_site run vit`` does the chapter's long experiment.
 """
 
 import sys
 
-from lineage_lab.anatomy import Anatomy, Layer
-from lineage_lab.figures import vit_charts, vit_digits, vit_run
-from lineage_lab.figures.chapter import fact_table, quiz
-from lineage_lab.figures.kept import recorded
-from lineage_lab.figures.photos import middle_square, sample
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import Anatomy, Layer
+from lineage_lab.chapters.photos import middle_square, sample
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.vit import BASE_16
-from lineage_lab.quizzes.vit import described
-from lineage_lab.weights import WEIGHTS
+from lineage_lab.weights.published import WEIGHTS
+from lineage_site.chapters.vit import charts as vit_charts
+from lineage_site.chapters.vit import digits as vit_digits
+from lineage_site.chapters.vit import runs as vit_run
+from lineage_site.chapters.vit.quiz import described
+from lineage_site.drawing.chapter import fact_table, quiz
+from lineage_site.drawing.kept import recorded
 
 __all__ = ["draw"]
 

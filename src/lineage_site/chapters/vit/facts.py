@@ -1,9 +1,6 @@
-"""ViT. Sections and tables are those of Dosovitskiy and others 2020 (arXiv:2010.11929).
+"""ViT. Sections and tables are those of Dosovitskiy and others 2020 (arXiv:2010.11929)."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the paper itself.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 
@@ -26,10 +23,10 @@ FACTS = (
          shown=False),
     Fact("Training DeiT", "one computer, less than 3 days", "arXiv:2012.12877, abstract",
          shown=False),
-    Fact("Weights of torchvision", "81.072, 81.886 and 85.304 %", "lineage_lab.weights",
+    Fact("Weights of torchvision", "81.072, 81.886 and 85.304 %", "lineage_lab.weights.published",
          shown=False),
     Fact("Millions of parameters with and without the head", "86.57 and 85.80",
-         "lineage_lab.printed", shown=False),
+         "facts.printed", shown=False),
     Fact("How positions are stretched", "section 3.2", "section 3.2", shown=False),
     Fact("Licence of the photograph", "CC BY 2.0", "scikit-learn, datasets/images/README.txt",
          shown=False),

@@ -1,17 +1,14 @@
-"""The quiz of the ViT chapter.
-
-Neighbours: `lineage_lab.quizzes` puts them on the page; `lineage_lab.models.vit` is asked about.
-"""
+"""The quiz of the ViT chapter."""
 
 from functools import cache
 
 import torch
 from torch import nn
 
-from lineage_lab.anatomy import Anatomy, describe
+from lineage_lab.anatomy.network import Anatomy, describe
 from lineage_lab.models.vit import BASE_16, ViT
-from lineage_lab.quizzes import Choice, Question
 from lineage_lab.registry import create_model
+from lineage_site.drawing.quiz import Choice, Question
 
 __all__ = ["questions"]
 

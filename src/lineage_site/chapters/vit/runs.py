@@ -1,8 +1,7 @@
 """The ViT chapter's long experiment, run once: how many digits each network needs.
 
-``python -m lineage_lab.figures.vit run`` writes ``docs/results/vit.json``, a network at a
-time: stopped, it goes on where it was. The page and its charts are made from that file. Neighbours:
-`lineage_lab.figures.vit_charts` draws it; `lineage_lab.experiments` has the page's shorter loop.
+``python -m lineage_site run vit`` writes ``docs/results/vit.json``, a network at a
+time: stopped, it goes on where it was. The page and its charts are made from that file.
 """
 
 from collections.abc import Callable
@@ -12,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
-from lineage_lab.data import split_digits
-from lineage_lab.figures.kept import keep, so_far
+from lineage_lab.comparing.provenance import provenance
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import LeNet5Modern, normalize_ink
 from lineage_lab.models.vit import ViT, ViTConfig
-from lineage_lab.provenance import provenance
+from lineage_site.drawing.kept import keep, so_far
 
 __all__ = ["CELLS", "run", "shuffle", "small_vit"]
 

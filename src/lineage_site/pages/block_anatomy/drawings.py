@@ -1,9 +1,4 @@
-"""A block's shapes and costs, expression by expression, for the page on the anatomy of blocks.
-
-Neighbours: `lineage_lab.figures.anatomy_steps` runs the blocks and measures;
-``docs/assets/anatomy.js`` steps through what is written here, ``steps.md`` says the same
-without scripts.
-"""
+"""A block's shapes and costs, expression by expression, for the page on the anatomy of blocks."""
 
 import json
 from collections.abc import Callable
@@ -18,16 +13,17 @@ from pygments.lexers import PythonLexer
 from pygments.token import STANDARD_TYPES
 from torch import Tensor, nn
 
-from lineage_lab.anatomy import Anatomy, describe
-from lineage_lab.figures.anatomy_steps import Step, made, source, walk
-from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.tables import table, table_row
+import lineage_lab
+from lineage_lab.anatomy.network import Anatomy, describe
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models import alexnet, vgg
 from lineage_lab.registry import create_model, entry
+from lineage_site.drawing.tables import table, table_row
+from lineage_site.pages.block_anatomy.steps import Step, made, source, walk
 
 __all__ = ["BLOCKS", "QUANTITIES", "Block", "Measured", "colour", "draw", "measured"]
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(lineage_lab.__file__).parent
 QUANTITIES = ("parameters", "macs", "activations")
 HEADS = {"parameters": "Parameters", "macs": "MACs", "activations": "Activations"}
 

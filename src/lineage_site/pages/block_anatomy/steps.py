@@ -3,7 +3,7 @@
 Every operator that runs is laid to the expression that was running in the block's own source:
 Python keeps the columns of each call. Where a block is a plain `torch.nn.Sequential`, the source
 is the function that built it, and a layer's operators are laid to the expression that made the
-layer. Neighbours: `lineage_lab.probe` counts, `lineage_lab.figures.anatomy` names the blocks.
+layer.
 """
 
 import inspect
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_flatten
 
-from lineage_lab.probe import Probe
+from lineage_lab.anatomy.forward import Probe
 
 __all__ = ["KINDS", "Part", "Place", "Step", "made", "source", "walk"]
 

@@ -1,23 +1,27 @@
-"""Which backbone: the candidates as tables, a chart of measured time, and the form's data.
-
-Neighbours: `lineage_lab.choosing` holds the rule and the costs; ``benchmarks/latency.py`` writes
-``docs/results/latency.json``; ``docs/assets/choosing.js`` answers in the page, from the JSON that
-is written here.
-"""
+"""Which backbone: the candidates as tables, a chart of measured time, and the form's data."""
 
 import json
 from dataclasses import asdict
 from math import sqrt
 from typing import Any
 
-from lineage_lab.choosing import BATCH, CAUTIONS, COSTS, PICKS, Candidate, Choice, candidates, pick
-from lineage_lab.figures.charts import LETTER, Axes, Box
-from lineage_lab.figures.kept import recorded
-from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.tables import table, table_row
-from lineage_lab.figures.timeline import chapter
-from lineage_lab.figures.timeline_chart import NAMES, SERIES, free
-from lineage_lab.lineage import NETWORKS
+from lineage_lab.chapters.lineage import NETWORKS
+from lineage_lab.comparing.axes import LETTER, Axes, Box
+from lineage_lab.comparing.choosing import (
+    BATCH,
+    CAUTIONS,
+    COSTS,
+    PICKS,
+    Candidate,
+    Choice,
+    candidates,
+    pick,
+)
+from lineage_lab.comparing.svg import Drawing
+from lineage_site.drawing.kept import recorded
+from lineage_site.drawing.tables import table, table_row
+from lineage_site.pages.timeline.chart import NAMES, SERIES, free
+from lineage_site.pages.timeline.drawings import chapter
 
 __all__ = ["NEEDS", "draw"]
 

@@ -1,9 +1,6 @@
-"""Which backbone: what the page says that no table of it shows.
+"""Which backbone: what the page says that no table of it shows."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the papers.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 

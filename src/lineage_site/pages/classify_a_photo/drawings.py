@@ -1,8 +1,4 @@
-"""The page "Classify a photo": its network as a file, its samples, and what the package answers.
-
-Neighbours: `lineage_lab.figures.photo_network` writes the network's file;
-``docs/assets/photo.js`` and the two scripts beside it run it in the page.
-"""
+"""The page "Classify a photo": its network as a file, its samples, and what the package answers."""
 
 import json
 import zlib
@@ -16,16 +12,16 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from lineage_lab.data import read_image
-from lineage_lab.figures.photo_network import NAME, network
-from lineage_lab.figures.photos import location
-from lineage_lab.figures.style import Drawing
+from lineage_lab.chapters.photos import location
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.data.sets import read_image
 from lineage_lab.models.efficientnet import EfficientNet
-from lineage_lab.predict import Predictor
+from lineage_lab.using.predictor import Predictor
+from lineage_site.pages.classify_a_photo.network import NAME, network
 
 __all__ = ["SAMPLES", "draw", "evidence"]
 
-ASSETS = Path(__file__).parents[3] / "docs" / "assets"
+ASSETS = Path(__file__).parents[4] / "docs" / "assets"
 RUNTIME = ASSETS / "vendor" / "onnxruntime-web"
 RUNS = ("ort-wasm-simd-threaded.wasm", "ort.wasm.bundle.min.mjs")
 THUMB = 112

@@ -2,15 +2,14 @@
 
 The network ends in a mean over the map and a linear layer. The two can change places, so each
 class has a map whose mean, with the class's bias, is its score. The maps are a second output,
-from the same weights. Neighbours: `lineage_lab.export` writes the network and compares it first;
-`lineage_lab.figures.photo` is the page that runs it.
+from the same weights.
 """
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lineage_lab.export import export_onnx
-from lineage_lab.predict import Predictor
+from lineage_lab.using.export import export_onnx
+from lineage_lab.using.predictor import Predictor
 
 __all__ = ["NAME", "network"]
 

@@ -2,8 +2,7 @@
 
 The network is the paper's, trained as the LeNet-5 chapter trains it but for `PASSES` passes. Its
 numbers are written as one file of 32-bit floats in the order of the JSON beside it, where also
-stands how well it reads. Neighbours: ``docs/assets/lenet5.js`` computes with them in the page and
-``docs/assets/draw.js`` shows it; `lineage_lab.experiments` trains.
+stands how well it reads.
 """
 
 import json
@@ -13,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lineage_lab.data import split_digits
-from lineage_lab.experiments import train_digits
-from lineage_lab.figures.style import Drawing
+from lineage_lab.chapters.experiments import train_digits
+from lineage_lab.comparing.svg import Drawing
+from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import C3_TABLE, LeNet5, normalize_ink, rbf_loss
 
 __all__ = ["PASSES", "draw"]

@@ -1,9 +1,6 @@
-"""Draw a digit: what the page says of MNIST's making.
+"""Draw a digit: what the page says of MNIST's making."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the papers.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 

@@ -1,14 +1,10 @@
-"""Our routine beside fastai's, Hugging Face's and PyTorch's, our networks beside torchvision's.
-
-Neighbours: `benchmarks/finetune.py`, `benchmarks/depthwise.py` and `benchmarks/models.py` make the
-runs, ``docs/fine-tune.md`` and ``docs/verified.md`` show the tables.
-"""
+"""Our routine beside fastai's, Hugging Face's and PyTorch's, our networks beside torchvision's."""
 
 import math
 from statistics import geometric_mean, mean, median, stdev
 from typing import Any
 
-from lineage_lab.figures.kept import machine, recorded
+from lineage_site.drawing.kept import machine, recorded
 
 __all__ = ["draw"]
 

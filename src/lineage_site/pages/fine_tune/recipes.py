@@ -1,16 +1,13 @@
-"""The recipe as a table: each line, what it does, and what it changed in a measured run.
-
-Neighbours: `benchmarks/recipe_lines.py` makes the run, ``docs/fine-tune.md`` shows the table.
-"""
+"""The recipe as a table: each line, what it does, and what it changed in a measured run."""
 
 from dataclasses import replace
 from statistics import mean, median, stdev
 from typing import Any
 
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.comparing.significance import Difference, differ, holm
 from lineage_lab.exercises import check
-from lineage_lab.figures.kept import RESULTS, machine, recorded
-from lineage_lab.results import Comparison
-from lineage_lab.significance import Difference, differ, holm
+from lineage_site.drawing.kept import RESULTS, machine, recorded
 
 __all__ = ["draw"]
 

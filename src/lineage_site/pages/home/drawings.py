@@ -1,14 +1,10 @@
-"""The picture of the whole lineage, drawn from the ledger.
-
-Neighbours: `lineage_lab.lineage` is the ledger; `lineage_lab.figures.style` has the pen and the
-colours.
-"""
+"""The picture of the whole lineage, drawn from the ledger."""
 
 from itertools import pairwise
 from math import log10
 
-from lineage_lab.figures.style import Drawing
-from lineage_lab.lineage import NETWORKS
+from lineage_lab.chapters.lineage import NETWORKS
+from lineage_lab.comparing.svg import Drawing
 
 __all__ = ["draw"]
 

@@ -1,63 +1,25 @@
-"""The picture of the package for its contributors: rooms of modules, and who imports whom.
+"""The picture of both packages for their contributors: the rooms, and which imports from which.
 
-Read from the imports themselves. A module that is in no room, or an import that goes upwards, is
-an error here, so that the picture can't fall behind the code. Neighbours: the page
-``docs/contributing/house.md`` shows it; ``tests/test_layering.py`` holds each import to its layer.
+The rooms and their order are those of `lineage_site.facts.rooms`, the arrows come from the imports
+themselves. An import that goes the other way is an error here, so that the picture can't be wrong.
 """
 
 import ast
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
-from lineage_lab.figures.kept import RESULTS, so_far
-from lineage_lab.figures.style import Drawing
+from lineage_lab.comparing.svg import Drawing
+from lineage_site.drawing.build import SOURCE, imported
+from lineage_site.drawing.kept import RESULTS, so_far
+from lineage_site.facts.rooms import LIBRARY, SITE, Room
 
 __all__ = ["draw"]
 
-PACKAGE = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """Modules with one job.
-
-    Attributes:
-        name: What they are for.
-        kind: Of the picture's colours.
-        modules: Their names, folders among them.
-    """
-
-    name: str
-    kind: str
-    modules: str
-
-
-# From the top: a room imports from rooms below it only.
-FLOORS: tuple[tuple[Room, ...], ...] = (
-    (Room("The command", "output", "cli __main__ doctor"),),
-    (Room("The pages", "output", "figures exercises quizzes experiments"),),
-    (
-        Room("Comparing", "pool", "comparison results significance starting beside choosing "
-             "provenance"),
-        Room("After training", "pool", "predict export gradcam"),
-    ),
-    (
-        Room("The routine", "dense", "finetuning training warmup runs batches recipe optim "
-             "lr_finder device kernels distributed checkpoint"),
-    ),
-    (
-        Room("Networks", "conv", "registry weights interchange models blocks heads shapes"),
-        Room("Pictures in", "input", "data datasets folders cache decode augment"),
-    ),
-    (
-        Room("Measuring", "norm", "anatomy operators probe shadow"),
-        Room("Files", "act", "files download faults"),
-        Room("Facts", "act", "lineage ledger printed references"),
-    ),
-)  # fmt: skip
+PACKAGE = {
+    **dict.fromkeys(LIBRARY, "lineage_lab"),
+    **{Room(f"site: {room.name}", room.kind): "lineage_site" for room in SITE},
+}
 
 
 def draw() -> dict[str, str]:
@@ -70,48 +32,49 @@ def draw() -> dict[str, str]:
     }
 
 
-def _rooms() -> dict[str, Room]:
-    return {module: room for floor in FLOORS for room in floor for module in room.modules.split()}
+def _folder(room: Room) -> Path:
+    return SOURCE / PACKAGE[room] / room.name.removeprefix("site: ")
 
 
-def _files() -> Iterator[tuple[str, Path]]:
-    """Each file with the name of its module or, for a file of a folder, the folder's."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        unit = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if unit != "__init__":
-            yield unit, path
+def _files(room: Room) -> list[Path]:
+    """The files of a room: its own if it is a module, else its folder's."""
+    folder = _folder(room)
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
 
 
-def _imported(path: Path) -> set[str]:
-    """The modules of this package that a file names in its imports."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            package, *rest = node.module.split(".")
-            if package == "lineage_lab":
-                found |= {rest[0]} if rest else {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            parts = (alias.name.split(".") for alias in node.names)
-            found |= {p[1] for p in parts if p[0] == "lineage_lab" and len(p) > 1}
-    return found
+def _modules(room: Room) -> list[str]:
+    """What is in a room: names of modules and of folders."""
+    folder = _folder(room)
+    if not folder.is_dir():
+        return []
+    inside = (p for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file())
+    return sorted(p.stem for p in inside if p.stem != "__init__")
 
 
 def _imports() -> dict[Room, set[Room]]:
     """Which rooms each room imports from."""
-    rooms = _rooms()
-    floor = {room: level for level, floor in enumerate(FLOORS) for room in floor}
-    found: dict[Room, set[Room]] = {room: set() for room in floor}
-    for unit, path in _files():
-        if unit not in rooms:
-            raise ValueError(f"{path}: {unit} is in no room of {__name__}.FLOORS")
-        for module in _imported(path):
-            here, there = rooms[unit], rooms.get(module)
-            if there is None or there is here:
-                continue  # a public name, from the package itself
-            if floor[there] <= floor[here]:
-                raise ValueError(f"{path} imports {module}, which is no floor below it")
-            found[here].add(there)
-    return found
+    of = {_folder(room).relative_to(SOURCE).parts: room for room in PACKAGE}
+    rank = {room: number for number, room in enumerate(PACKAGE)}
+    arrows: dict[Room, set[Room]] = {room: set() for room in PACKAGE}
+    for room in PACKAGE:
+        for file in _files(room):
+            parts = file.relative_to(SOURCE).with_suffix("").parts
+            for module in imported(".".join(p for p in parts if p != "__init__")):
+                there = of.get(tuple(module.split(".")[:2]))
+                if there is None or there is room:
+                    continue  # a public name, from the package itself
+                if rank[there] > rank[room]:
+                    raise ValueError(f"{file} imports {module}, which is no room before its own")
+                arrows[room].add(there)
+    return arrows
+
+
+def _floors(arrows: dict[Room, set[Room]]) -> list[list[Room]]:
+    """The rooms by floors, the top floor first: a room stands above all that it imports from."""
+    height: dict[Room, int] = {}
+    for room in PACKAGE:  # in their order: what a room imports from comes before it
+        height[room] = 1 + max((height[below] for below in arrows[room]), default=0)
+    return [[r for r in PACKAGE if height[r] == h] for h in range(max(height.values()), 0, -1)]
 
 
 def _direct(imports: dict[Room, set[Room]]) -> dict[Room, set[Room]]:
@@ -128,18 +91,19 @@ def _direct(imports: dict[Room, set[Room]]) -> dict[Room, set[Room]]:
 
 def _picture() -> str:
     width, gap, size = 760.0, 34.0, 12.5
-    arrows = _direct(_imports())
+    every = _imports()
+    arrows, floors = _direct(every), _floors(every)
     boxes: dict[Room, tuple[float, float, float, float, list[str]]] = {}
     y = 10.0
-    for floor in FLOORS:
+    for floor in floors:
         wide = (width - 20 - 24 * (len(floor) - 1)) / len(floor)
-        lines = [wrap(room.modules.replace(" ", ", "), int((wide - 24) / 7.0)) for room in floor]
+        lines = [wrap(", ".join(_modules(room)), int((wide - 24) / 7.0)) for room in floor]
         high = 34.0 + 18 * max(map(len, lines))
         for i, room in enumerate(floor):
             boxes[room] = (10 + i * (wide + 24), y, wide, high, lines[i])
         y += high + gap
     told = "; ".join(
-        f"{room.name} ({room.modules.replace(' ', ', ')})"
+        f"{room.name} ({', '.join(_modules(room)) or 'one module'})"
         + (f" from {', '.join(sorted(r.name for r in down))}" if down else " from none")
         for room, down in arrows.items()
     )
@@ -147,8 +111,8 @@ def _picture() -> str:
         "house",
         width=width,
         height=y - gap + 10,
-        title="The rooms of the package, and which imports from which",
-        description=f"Six floors, imports go down only. Each room with its modules: {told}.",
+        title="The rooms of both packages, and which imports from which",
+        description=f"{len(floors)} floors, imports go down only. Rooms and modules: {told}.",
     )
     for room, down in arrows.items():
         x, top, wide, high, _ = boxes[room]
@@ -170,14 +134,12 @@ def _picture() -> str:
 def _table() -> str:
     """A row a module: the first sentence of its docstring."""
     rows = ["| room | module | its job |", "| --- | --- | --- |"]
-    for floor in FLOORS:
-        for room in floor:
-            for module in room.modules.split():
-                path = PACKAGE / f"{module}.py"
-                path = path if path.is_file() else PACKAGE / module / "__init__.py"
-                doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-                first = " ".join(doc.split("\n\n")[0].split())
-                rows.append(f"| {room.name} | `{module}` | {first} |")
+    for room in PACKAGE:
+        for path in _files(room):
+            doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            first = " ".join(doc.split("\n\n")[0].split())
+            name = path.relative_to(_folder(room).parent).with_suffix("").as_posix()
+            rows.append(f"| {room.name} | `{name.removesuffix('/__init__')}` | {first} |")
     return "\n".join((*rows, ""))
 
 

@@ -1,11 +1,8 @@
-"""Every network's name, by chapter: a table, and the words by which the search knows it.
-
-Neighbours: `lineage_lab.registry` has the names; hooks/names.py hands them to the search.
-"""
+"""Every network's name, by chapter: a table, and the words by which the search knows it."""
 
 import json
 
-from lineage_lab.lineage import NETWORKS
+from lineage_lab.chapters.lineage import NETWORKS
 from lineage_lab.registry import list_models
 
 __all__ = ["draw"]

@@ -1,9 +1,6 @@
-"""The table of the guided reading, from its ledger.
+"""The table of the guided reading, from its ledger."""
 
-Neighbours: `lineage_lab.ledger.read_the_resnet_paper` has the facts.
-"""
-
-from lineage_lab.figures.chapter import fact_table
+from lineage_site.drawing.chapter import fact_table
 
 __all__ = ["draw"]
 

@@ -1,9 +1,6 @@
-"""The guided reading of the ResNet paper. Places are those of He, Zhang, Ren and Sun 2015.
+"""The guided reading of the ResNet paper. Places are those of He, Zhang, Ren and Sun 2015."""
 
-Neighbours: `lineage_lab.ledger` says what a fact is; `lineage_lab.lineage` has the papers.
-"""
-
-from lineage_lab.ledger import Fact
+from lineage_site.facts.ledger import Fact
 
 __all__ = ["FACTS"]
 

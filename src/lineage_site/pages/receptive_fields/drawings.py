@@ -1,11 +1,7 @@
-"""What one unit of each layer sees, for the page on receptive fields.
-
-Neighbours: `lineage_lab.anatomy.describe` finds every number here; ``docs/assets/fields.js``
-lets a reader move a unit over the photograph, ``layers.md`` says the same without scripts.
-"""
+"""What one unit of each layer sees, for the page on receptive fields."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from html import escape
 from io import BytesIO
 
@@ -13,14 +9,15 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineage_lab.anatomy import Field, describe
-from lineage_lab.data import split_digits
-from lineage_lab.figures.fields_still import effective, still
-from lineage_lab.figures.photos import middle_square, sample
-from lineage_lab.figures.tables import table, table_row
+from lineage_lab.anatomy.network import Field, describe
+from lineage_lab.chapters.photos import middle_square, sample
+from lineage_lab.data.sets import split_digits
 from lineage_lab.registry import create_model, entry
+from lineage_site.drawing.tables import table, table_row
+from lineage_site.pages.receptive_fields.row import Row
+from lineage_site.pages.receptive_fields.still import effective, still
 
-__all__ = ["NETWORKS", "Row", "draw", "rows"]
+__all__ = ["NETWORKS", "draw", "rows"]
 
 # Name -> what the page calls it.
 NETWORKS = {
@@ -37,31 +34,6 @@ NETWORKS = {
     "convnext_tiny": "ConvNeXt-Tiny (2022)",
 }
 DIGIT = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One layer, as the page shows it.
-
-    Attributes:
-        name: Its path in the network.
-        what: The layer in words.
-        units: Units of its map along the width, as many as along the height.
-        size: Side of the field; ``None`` where each unit sees the whole picture.
-        left: First pixel that the first unit sees, or its patch where it sees the whole picture.
-        stride: Pixels from one unit to the next.
-        whole: The unit depends on the whole picture too, through gates or through attention.
-        patch: Side of the unit's own patch, where it sees the whole picture; else ``None``.
-    """
-
-    name: str
-    what: str
-    units: int
-    size: int | None
-    left: int
-    stride: int
-    whole: bool
-    patch: int | None = None
 
 
 def draw() -> dict[str, str | bytes]:

@@ -1,23 +1,14 @@
-"""Pictures for the page on receptive fields: fields on a photograph, and where a field's weight is.
-
-Neighbour: `lineage_lab.figures.fields` has the rows and the rest of the page.
-"""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""Fields on a photograph, and where in a field its weight is."""
 
 import torch
 from PIL import Image
 
-from lineage_lab.anatomy import describe
-from lineage_lab.figures.efficientnet_photos import as_input
-from lineage_lab.figures.style import Drawing
+from lineage_lab.anatomy.network import describe
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.efficientnet import EfficientNet
 from lineage_lab.registry import create_model
-
-if TYPE_CHECKING:
-    from lineage_lab.figures.fields import Row
+from lineage_site.chapters.efficientnet.photos import as_input
+from lineage_site.pages.receptive_fields.row import Row
 
 __all__ = ["effective", "gradient", "still"]
 

@@ -1,13 +1,10 @@
-"""The list of references and its BibTeX, from the lineage and from the works that pages cite.
-
-Neighbours: `lineage_lab.lineage` and `lineage_lab.references` have the works.
-"""
+"""The list of references and its BibTeX, from the lineage and from the works that pages cite."""
 
 import re
 from html import escape
 
-from lineage_lab.lineage import NETWORKS
-from lineage_lab.references import REFERENCES, Reference
+from lineage_lab.chapters.lineage import NETWORKS
+from lineage_site.facts.references import REFERENCES, Reference
 
 __all__ = ["bibtex", "draw"]
 

@@ -1,16 +1,12 @@
-"""The charts of the timeline: accuracy by one of four axes, a disc for each file of weights.
-
-Neighbours: `lineage_lab.figures.timeline` puts the page together, `lineage_lab.choosing` has the
-weights with their costs.
-"""
+"""The charts of the timeline: accuracy by one of four axes, a disc for each file of weights."""
 
 from itertools import pairwise
 from math import sqrt
 
-from lineage_lab.choosing import Candidate
-from lineage_lab.figures.charts import LETTER, Axes, Box
-from lineage_lab.figures.style import Drawing
-from lineage_lab.lineage import NETWORKS
+from lineage_lab.chapters.lineage import NETWORKS
+from lineage_lab.comparing.axes import LETTER, Axes, Box
+from lineage_lab.comparing.choosing import Candidate
+from lineage_lab.comparing.svg import Drawing
 
 __all__ = ["AXES", "NAMES", "SERIES", "YEARS", "chart", "free", "full", "value"]
 

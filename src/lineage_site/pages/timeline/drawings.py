@@ -1,24 +1,19 @@
-"""The lineage at a glance: the family tree, its table, and what accuracy costs.
-
-Neighbours: `lineage_lab.lineage` has the papers and who took what from whom,
-`lineage_lab.choosing` the published weights with their costs; ``docs/assets/lineage.js`` makes
-the page answer to a pointer and a keyboard, by the ``data-`` attributes that are written here.
-"""
+"""The lineage at a glance: the family tree, its table, and what accuracy costs."""
 
 from html import escape
 from math import ceil
 
 import torch
 
-from lineage_lab.anatomy import Anatomy, describe
-from lineage_lab.choosing import Candidate, candidates
-from lineage_lab.figures.style import Drawing
-from lineage_lab.figures.tables import table, table_row
-from lineage_lab.figures.timeline_chart import AXES, NAMES, SERIES, YEARS, chart, full, value
-from lineage_lab.lineage import NETWORKS, PASSED_ON, TOP1, Gift, Network
+from lineage_lab.anatomy.network import Anatomy, describe
+from lineage_lab.chapters.lineage import NETWORKS, PASSED_ON, TOP1, Gift, Network
+from lineage_lab.comparing.choosing import Candidate, candidates
+from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.googlenet import GoogLeNet
-from lineage_lab.printed import PRINTED
 from lineage_lab.registry import create_model, entry
+from lineage_site.drawing.tables import table, table_row
+from lineage_site.facts.printed import PRINTED
+from lineage_site.pages.timeline.chart import AXES, NAMES, SERIES, YEARS, chart, full, value
 
 __all__ = ["chapter", "draw"]
 

@@ -1,17 +1,15 @@
-"""The tables of the page on troubleshooting: the ledger of faults, exit codes, hostile images.
-
-Neighbours: `lineage_lab.faults` holds the ledger; `benchmarks/hostile_images.py` measures.
-"""
+"""The tables of the page on troubleshooting: the ledger of faults, exit codes, hostile images."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from lineage_lab.faults import EXIT_CODES, FAULTS
+from lineage_lab.cli.exit_codes import EXIT_CODES
+from lineage_site.facts.faults import FAULTS
 
 __all__ = ["RESULTS", "draw"]
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results" / "hostile-images.json"
+RESULTS = Path(__file__).parents[4] / "docs" / "results" / "hostile-images.json"
 PARTS = ("runs", "checkpoints", "data", "images", "processes", "safety")
 
 

@@ -1,16 +1,12 @@
-"""The reference beside which the page "Your run" puts the reader's own table.
-
-Neighbours: `lineage_lab.results` reads the kept run, `lineage_lab.figures.results` draws it;
-``docs/assets/your-run.js`` draws the reader's in the same form, from the data written here.
-"""
+"""The reference beside which the page "Your run" puts the reader's own table."""
 
 import json
 from html import escape
 
-from lineage_lab.figures.kept import RESULTS
-from lineage_lab.figures.results import scatter
-from lineage_lab.recipe import Recipe
-from lineage_lab.results import Comparison
+from lineage_lab.comparing.charts import scatter
+from lineage_lab.comparing.results import Comparison
+from lineage_lab.training.recipe import Recipe
+from lineage_site.drawing.kept import RESULTS
 
 __all__ = ["draw"]
 

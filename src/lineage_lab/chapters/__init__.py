@@ -1,0 +1,1 @@
+"""The small experiments of the chapters, as their snippets import them; the lineage itself."""

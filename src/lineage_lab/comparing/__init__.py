@@ -1,0 +1,1 @@
+"""Several networks at one budget: their results, and whether they differ."""

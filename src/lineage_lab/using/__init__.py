@@ -1,0 +1,1 @@
+"""A trained network at work: predict, export, and see where the evidence lies."""

@@ -1,0 +1,1 @@
+"""What makes the site: facts, drawings, chapters, pages and MkDocs hooks; in no wheel."""

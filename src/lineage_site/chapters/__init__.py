@@ -1,0 +1,1 @@
+"""A folder a chapter: its facts, quiz, drawings and charts, and its long runs."""

@@ -1,0 +1,1 @@
+"""AlexNet, the chapter."""

@@ -1,0 +1,1 @@
+"""ResNet, the chapter."""

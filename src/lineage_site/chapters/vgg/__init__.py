@@ -1,0 +1,1 @@
+"""VGG, the chapter."""

@@ -1,0 +1,1 @@
+"""ViT, the chapter."""

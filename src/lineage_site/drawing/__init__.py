@@ -1,0 +1,1 @@
+"""What the chapters' and pages' drawings share, and the build that calls them."""

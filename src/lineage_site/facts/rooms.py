@@ -1,0 +1,47 @@
+"""The rooms of both packages in their order: a room imports from rooms before it only.
+
+A room is a folder, or one of the three modules that stand beside the folders. Read by
+``tests/repository/test_layering.py``, which holds the folders and every import to it, and by the
+picture of the house.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["LIBRARY", "SITE", "Room"]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A folder, or a module beside the folders.
+
+    Attributes:
+        name: Name of the folder or of the module.
+        kind: Colour in the picture, by the name of a kind of layer.
+    """
+
+    name: str
+    kind: str
+
+
+LIBRARY = (
+    Room("files", "act"),
+    Room("heads", "conv"),
+    Room("anatomy", "norm"),
+    Room("models", "conv"),
+    Room("weights", "conv"),
+    Room("registry", "conv"),
+    Room("data", "input"),
+    Room("training", "dense"),
+    Room("comparing", "pool"),
+    Room("using", "pool"),
+    Room("chapters", "output"),
+    Room("exercises", "output"),
+    Room("cli", "output"),
+)
+SITE = (
+    Room("facts", "act"),
+    Room("drawing", "input"),
+    Room("chapters", "output"),
+    Room("pages", "output"),
+    Room("mkdocs", "dense"),
+)

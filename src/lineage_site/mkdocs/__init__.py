@@ -1,0 +1,1 @@
+"""MkDocs hooks: what the site's build adds to a page."""

@@ -1,0 +1,1 @@
+"""A block, line by line."""

@@ -1,0 +1,1 @@
+"""Which backbone should I use?."""

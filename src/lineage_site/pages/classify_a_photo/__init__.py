@@ -1,0 +1,1 @@
+"""Classify a photo."""

@@ -1,0 +1,1 @@
+"""The lineage at a glance."""
