@@ -12,8 +12,8 @@ from bs4 import BeautifulSoup
 from lineage_lab.comparing.charts import curves, scatter
 from lineage_lab.comparing.report import report
 from lineage_lab.comparing.results import Comparison
+from tests.comparing.test_results import ANSWERS, TRUTHS, row, run, unrecorded
 from tests.site.browser import CHROMIUM, chromium
-from tests.test_results import ANSWERS, TRUTHS, row, run, unrecorded
 
 SVG = "{http://www.w3.org/2000/svg}"
 TIMES = {"a": 10.0, "b": 100.0, "timm/c": 101.0, "d": 900.0}
