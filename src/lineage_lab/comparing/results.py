@@ -1,4 +1,4 @@
-r"""What a comparison found: its table, and the JSON that keeps it.
+r"""What a comparison gives: its table, and the JSON that keeps it.
 
 The file (schema 2) is one object:
 

@@ -73,7 +73,7 @@ class Row:
 
     @property
     def energy(self) -> tuple[float, ...]:
-        """Joules of each seed that told."""
+        """Joules of each seed whose GPU counted them."""
         return tuple(r.energy_joules for r in self.runs if r.energy_joules is not None)
 
 
