@@ -52,7 +52,7 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def commands(test: str) -> list[list[str]]:
     """The lines of the fence on the page that this test answers for."""
-    (fence,) = covered_fences(PAGE, f"tests/test_cli_training.py::{test}")
+    (fence,) = covered_fences(PAGE, f"tests/cli/test_training_commands.py::{test}")
     return [shlex.split(line) for line in fence.strip().splitlines()]
 
 

@@ -132,7 +132,7 @@ def test_fewer_seeds_are_told_and_more_are_not(result: Comparison) -> None:
 
 
 def test_the_commands_of_the_page(tmp_path: Path) -> None:
-    me = "tests/test_beside.py::test_the_commands_of_the_page"
+    me = "tests/comparing/test_comparable.py::test_the_commands_of_the_page"
     make, show = (shlex.split(fence) for fence in covered_fences(PAGE, me))
     command = [sys.executable, "-m", "lineage_lab"]
     told = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}

@@ -32,7 +32,8 @@ sudo true
 ```
 """
 COVERED = (
-    '```{.bash .covered data-by="tests/test_make.py::test_readme_commands"}\nmake serve\n```\n'
+    '```{.bash .covered data-by="tests/repository/test_make.py::test_readme_commands"}\n'
+    "make serve\n```\n"
 )
 LAB = {"cells": [{"cell_type": "code", "source": ["x = 1\n", "x"]}, {"cell_type": "markdown"}]}
 
@@ -171,7 +172,7 @@ def test_what_tests_of_their_own_run_needs_no_run_here(site: Site) -> None:
     readme.write_text(COVERED, encoding="utf-8")
     assert verified.main([]) == 0
     entry = verified.committed()["README.md"]
-    assert entry["covered"] == ["tests/test_make.py::test_readme_commands"]
+    assert entry["covered"] == ["tests/repository/test_make.py::test_readme_commands"]
     assert entry["seconds"] == 0
     # Its entry stays until its text changes: then `accept` says so.
     readme.write_text(COVERED + "\n```{.text .output}\n1\n```\n", encoding="utf-8")

@@ -19,7 +19,7 @@ RED = ("CMYK, JPEG", "palette, PNG", "animated WebP", "1 × 20,000 pixels", "PNG
        "9,000 × 9,000 pixels, JPEG", "absurd EXIF", "5,000 text chunks")  # fmt: skip
 
 
-# That one's memory and time are held to in tests/test_decode.py.
+# That one's memory and time are held to in tests/data/test_decoding.py.
 @pytest.mark.parametrize("name", [name for name in SHOWN if "9,000 pixels, PNG" not in name])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's words on absurd EXIF
 def test_it_is_shown(name: str, tmp_path: Path) -> None:

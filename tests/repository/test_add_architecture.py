@@ -17,7 +17,7 @@ from tests.docs.harness.grammar import read_page
 from tests.rows import EVERYTHING
 
 PAGE = "docs/contributing/add-an-architecture.md"
-ME = "tests/test_add_architecture.py::test_the_walk"
+ME = "tests/repository/test_add_architecture.py::test_the_walk"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the steps are for a POSIX shell")
 

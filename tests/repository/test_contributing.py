@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_one_page() -> None:
-    me = "tests/test_contributing.py::test_one_page"
+    me = "tests/repository/test_contributing.py::test_one_page"
     (fence,) = covered_fences(ROOT / "CONTRIBUTING.md", me)
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}

@@ -102,7 +102,7 @@ def test_readme_commands(clone: Path, tmp_path: Path) -> None:
     The clone's .venv is this environment, so that nothing is downloaded twice; `make test` is
     asked for its plan only, since this very test is a part of it.
     """
-    me = "tests/test_make.py::test_readme_commands"
+    me = "tests/repository/test_make.py::test_readme_commands"
     fences = {page: covered_fences(ROOT / page, me) for page in ("README.md", "docs/index.md")}
     assert [len(found) for found in fences.values()] == [1, 1]
     assert len({fence for found in fences.values() for fence in found}) == 1

@@ -115,7 +115,7 @@ def test_plain_forms(
     copy: Path, figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The README's commands for an environment of one's own, run as they stand there."""
-    me = "tests/test_packaging.py::test_plain_forms"
+    me = "tests/repository/test_packaging.py::test_plain_forms"
     (fence,) = covered_fences(ROOT / "README.md", me)
     install, serve, tests = fence.strip().splitlines()
     assert (serve, tests) == ("mkdocs serve", "pytest")
@@ -150,7 +150,7 @@ def test_plain_forms(
     assert "Lineage Lab" in answer
     # The whole suite would run itself again: here one file shows that pytest finds its way.
     assert "passed" in run(
-        programs / "python", "-m", "pytest", "-q", "tests/test_layering.py", cwd=copy
+        programs / "python", "-m", "pytest", "-q", "tests/repository/test_layering.py", cwd=copy
     )
 
 

@@ -21,7 +21,7 @@ from lineage_lab.using.answers import answers
 from lineage_lab.using.gradcam import heatmap
 from lineage_lab.using.predictor import Predictor
 from tests.docs.harness import covered_fences
-from tests.test_predict import photographs
+from tests.using.test_predictor import photographs
 
 ROOT = Path(__file__).parents[2]
 
@@ -172,7 +172,7 @@ def test_the_picture_shows_the_surest_right_and_wrong_answers_with_their_words()
 
 
 def test_the_command_of_the_page_draws_a_run(tmp_path: Path) -> None:
-    me = "tests/test_gradcam.py::test_the_command_of_the_page_draws_a_run"
+    me = "tests/using/test_gradcam.py::test_the_command_of_the_page_draws_a_run"
     (fence,) = covered_fences(ROOT / "docs" / "fine-tune.md", me)
     program, *rest = fence.split()
     assert program == "python"

@@ -1,6 +1,5 @@
 """Commands that train nothing: ``models``, ``describe``, ``data``, ``doctor``, ``show``."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -61,7 +60,7 @@ def check_data(folder: Path) -> None:
 
     report = check(folder)
     click.echo(str(report))
-    sys.exit(0 if report.ok else 1)
+    raise click.exceptions.Exit(0 if report.ok else 1)
 
 
 @click.command()

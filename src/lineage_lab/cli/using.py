@@ -1,6 +1,5 @@
 """Commands for a network that is trained: ``predict`` and ``export``."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -35,7 +34,7 @@ def predict(source: str, paths: tuple[Path, ...], top: int, as_json: bool) -> No
         else:
             named = ", ".join(f"{name} {100 * value:.1f} %" for name, value in found.top)
             click.echo(f"{found.path}: {named}")
-    sys.exit(1 if failed else 0)
+    raise click.exceptions.Exit(1 if failed else 0)
 
 
 @click.command()

@@ -266,7 +266,7 @@ def covered_fences(page: str | pathlib.Path, test_id: str) -> list[str]:
 
     Args:
         page: Path of the page from the repository's root, such as `README.md`.
-        test_id: What the fences' `data-by` says, such as `tests/test_packaging.py::test_install`.
+        test_id: What the fences' `data-by` says: `tests/repository/test_make.py::test_install`.
 
     Raises:
         LookupError: No fence of the page names this test.
