@@ -4,8 +4,7 @@ Precision and memory format are chosen once, before the first step. What is time
 training alone: the trial that warms up the kernels runs before, on a copy; validation and the
 writing of checkpoints are not counted. No network is known here by its name.
 
-`finetune` does what goes before and after, `_train` is the loop over the epochs, `_train_epoch`
-that over the steps.
+`finetune` does what goes before and after, `_train` is the loop.
 """
 
 import math
@@ -117,15 +116,17 @@ def finetune(
     with joined(device) as group, memory_reused(device):
         check_group(recipe, group, len(train))
         check_images(group, train, val)
-        saved = None
+        saved, in_form = None, recipe
         if resume and folder is not None:
             saved = find_checkpoint(folder, name=name, recipe=recipe, train=train)
+        if saved is not None:
+            in_form = recipe_in_its_form(recipe, saved, device)
         model.to(device)
         start = time.perf_counter()
         form = choose_form(
             model,
             train,
-            recipe_in_its_form(recipe, saved),
+            in_form,
             mean=mean,
             std=std,
             device=device,
@@ -221,13 +222,57 @@ def _train(
     asked: _Asked,
     on_step: OnStep | None,
 ) -> tuple[int, ...]:
-    """The loop over the epochs, with a validation after each; returns the last one's answers."""
-    progress = run.progress
+    """The loop: epochs of steps, with a look at the loss, a validation, and checkpoints."""
+    recipe, device, progress = run.recipe, run.device, run.progress
     if not run.group.leads:
         folder = None  # one process writes for all
     answers: tuple[int, ...] = ()
+    pending: list[Tensor] = []  # losses that are on the device still
     while not run.is_over:
-        _train_epoch(run, name=name, folder=folder, asked=asked, on_step=on_step)
+        pieces = None  # how many learn: after a validation none of them is set to
+        batches = Batches(run.train, recipe, progress.epoch, run.group)
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(progress.batch, len(batches)),
+            num_workers=recipe.workers,
+            pin_memory=device.type == "cuda",
+            generator=torch.Generator(),
+        )
+        finish(device)
+        start = shown = saved = time.perf_counter()
+        for images, labels, draws, _ in loader:
+            run.set_rates()
+            if pieces != run.pieces_due():
+                pieces = run.pieces_due()
+                run.unfreeze(pieces)
+            pending.append(step(run, images, labels, draws))
+            progress.batch += 1
+            progress.images_trained += len(batches.batches[progress.batch - 1])
+            now = time.perf_counter()
+            seconds = progress.seconds + now - start
+            over = recipe.minutes is not None and seconds > 60 * recipe.minutes
+            is_last = progress.batch == run.batches or over
+            if device.type in LOOKED_AT or is_last or now - shown > SHOWN_EVERY or asked.signal:
+                shown = now
+                _look(run, pending)
+                if on_step and run.group.leads:
+                    on_step(len(progress.losses), run.steps, progress.losses[-1])
+                stops = run.group.agree(bool(asked.signal), device)
+                if stops or (folder is not None and now - saved > SAVED_EVERY):
+                    finish(device)
+                    progress.seconds += time.perf_counter() - start
+                    path = save(run, folder, name=name) if folder is not None else Path()
+                    if stops:
+                        raise Interrupted(asked.signal or signal.SIGTERM, path)
+                    start = saved = time.perf_counter()
+            if recipe.minutes is not None:
+                progress.seconds += now - start
+                start = now
+            if over:
+                break
+        finish(device)
+        progress.seconds += time.perf_counter() - start
         answers = _answers(run, val)
         accuracy = _accuracy(answers, val)
         losses = progress.losses[-progress.batch :]
@@ -235,9 +280,9 @@ def _train(
         progress.epoch, progress.batch = progress.epoch + 1, 0
         is_best = accuracy > progress.best
         progress.best = max(accuracy, progress.best)
+        if folder is not None and is_best:
+            save(run, folder, name=name, best=True)
         if folder is not None:
-            if is_best:
-                save(run, folder, name=name, best=True)
             save(run, folder, name=name)
     if not answers:  # a finished run was resumed
         answers = _answers(run, val)
@@ -246,62 +291,6 @@ def _train(
     for parameter in run.parameters:
         parameter.requires_grad_(True)
     return answers
-
-
-def _train_epoch(
-    run: Run,
-    *,
-    name: str,
-    folder: str | Path | None,
-    asked: _Asked,
-    on_step: OnStep | None,
-) -> None:
-    """The loop over the steps of an epoch, with a look at the losses, and checkpoints."""
-    recipe, device, progress = run.recipe, run.device, run.progress
-    pending: list[Tensor] = []  # losses that are on the device still
-    pieces = None  # how many of the network's learn: none of them is set yet
-    batches = Batches(run.train, recipe, progress.epoch, run.group)
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(progress.batch, len(batches)),
-        num_workers=recipe.workers,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),
-    )
-    finish(device)
-    start = shown = saved = time.perf_counter()
-    for images, labels, draws, _ in loader:
-        run.set_rates()
-        if pieces != run.pieces_due():
-            pieces = run.pieces_due()
-            run.unfreeze(pieces)
-        pending.append(step(run, images, labels, draws))
-        progress.batch += 1
-        progress.images_trained += len(batches.batches[progress.batch - 1])
-        now = time.perf_counter()
-        over = recipe.minutes is not None and progress.seconds + now - start > 60 * recipe.minutes
-        is_last = progress.batch == run.batches or over
-        if device.type in LOOKED_AT or is_last or now - shown > SHOWN_EVERY or asked.signal:
-            shown = now
-            _look(run, pending)
-            if on_step and run.group.leads:
-                on_step(len(progress.losses), run.steps, progress.losses[-1])
-            stops = run.group.agree(bool(asked.signal), device)
-            if stops or (folder is not None and now - saved > SAVED_EVERY):
-                finish(device)
-                progress.seconds += time.perf_counter() - start
-                path = save(run, folder, name=name) if folder is not None else Path()
-                if stops:
-                    raise Interrupted(asked.signal or signal.SIGTERM, path)
-                start = saved = time.perf_counter()
-        if recipe.minutes is not None:
-            progress.seconds += now - start
-            start = now
-        if over:
-            break
-    finish(device)
-    progress.seconds += time.perf_counter() - start
 
 
 def _answers(run: Run, val: ImageSet) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """What a run leaves in its folder, and how another one goes on from there."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ import torch
 from lineage_lab.data.sets import ImageSet, Preprocessing
 from lineage_lab.training import checkpoint
 from lineage_lab.training.checkpoint import Checkpoint
+from lineage_lab.training.checks import check_device
 from lineage_lab.training.history import Epoch
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.training.run import Progress, Run
 
 __all__ = ["find_checkpoint", "recipe_in_its_form", "restore", "save"]
+
+logger = logging.getLogger(__name__)
 
 
 def save(run: Run, folder: str | Path, *, name: str, best: bool = False) -> Path:
@@ -109,22 +113,28 @@ def find_checkpoint(
     return saved
 
 
-def recipe_in_its_form(recipe: Recipe, saved: Checkpoint | None) -> Recipe:
+def recipe_in_its_form(recipe: Recipe, saved: Checkpoint, device: torch.device) -> Recipe:
     """The recipe, its form no longer open: the run goes on in the form that it had.
 
     Args:
         recipe: The run's recipe.
-        saved: Where it goes on from; the recipe stays as it is if ``None``.
+        saved: Where it goes on from.
+        device: Where. If it does not have that form, the recipe stays as it is, and the log says
+            so.
     """
-    if saved is None or saved.training is None:
-        return recipe
-    precision, memory_format, compiled = saved.training["form"]
-    return replace(
+    precision, memory_format, compiled = (saved.training or {})["form"]
+    in_form = replace(
         recipe,
         precision=precision,
         memory_format=memory_format,
         compile="on" if compiled else "off",
     )
+    try:
+        check_device(in_form, device)
+    except ValueError as error:
+        logger.warning("the run goes on in another form than it had: %s", error)
+        return recipe
+    return in_form
 
 
 def restore(run: Run, saved: Checkpoint) -> None:

@@ -146,7 +146,8 @@ def fastest_form(
     forms = _candidates(recipe, device)
     tries_contiguous = recipe.memory_format == "auto" and device.type != "mps"
     if len(forms) == 1 and not tries_contiguous:
-        _warm_up(train_step, forms[0])
+        for _ in range(WARMUP):
+            train_step(forms[0])
         return forms[0]
     file = _cache_file()
     question = (
@@ -164,7 +165,8 @@ def fastest_form(
     )
     key = hashlib.sha256(repr(question).encode()).hexdigest()[:24]
     if form := _cached(file, key):
-        _warm_up(train_step, form)
+        for _ in range(WARMUP):
+            train_step(form)
         return form
     seconds: dict[Form, float] = {}
 
@@ -205,11 +207,6 @@ def _candidates(recipe: Recipe, device: torch.device) -> list[Form]:
         pairs = tuple(dict.fromkeys((p, recipe.memory_format) for p, _ in pairs))
     compiled = recipe.compile == "on"
     return [Form(precision=p, memory_format=m, compiled=compiled) for p, m in pairs]
-
-
-def _warm_up(train_step: Callable[[Form], object], form: Form) -> None:
-    for _ in range(WARMUP):
-        train_step(form)
 
 
 def _has_bf16() -> bool:
