@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lineage_lab.heads import replace_head as replace_head
     from lineage_lab.registry import create_model as create_model
     from lineage_lab.registry import list_models as list_models
-    from lineage_lab.training.loop import History as History
+    from lineage_lab.training.history import History as History
     from lineage_lab.training.loop import finetune as finetune
     from lineage_lab.training.recipe import Recipe as Recipe
 
@@ -24,7 +24,7 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "Anatomy": "anatomy",
     "Comparison": "comparing.comparison",
-    "History": "training.loop",
+    "History": "training.history",
     "Recipe": "training.recipe",
     "compare": "comparing.comparison",
     "create_model": "registry",

@@ -83,7 +83,7 @@ def doctor(offline: bool) -> None:
 )
 def show(file: Path, markdown: bool, other: Path | None) -> None:
     """Print the table of FILE, which ``compare`` wrote."""
-    from lineage_lab.comparing.comparable import beside
+    from lineage_lab.comparing.comparable import comparability
     from lineage_lab.comparing.results import Comparison
 
     results = [Comparison.load(each) for each in (file, other) if each]
@@ -98,5 +98,5 @@ def show(file: Path, markdown: bool, other: Path | None) -> None:
                 click.echo(words)
     if len(results) > 1:
         click.echo()
-        for words in beside(*results):
+        for words in comparability(*results):
             click.echo(f"- {words}" if markdown else words)
