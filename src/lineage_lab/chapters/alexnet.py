@@ -1,31 +1,21 @@
-"""The AlexNet chapter's experiments: three activations to one loss, and 200 digits to overfit.
+"""AlexNet's experiments: three activations to one loss, 200 digits to overfit, a photograph."""
 
-``python -m lineage_site run alexnet`` runs what is missing in
-``docs/results/alexnet.json``; with nothing missing it does nothing. The chapter runs a smaller
-form of both.
-"""
-
-import platform
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lineage_lab.chapters.photos import middle_square, sample
 from lineage_lab.data.sets import split_digits
 from lineage_lab.models.lenet import normalize_ink
-from lineage_site.drawing.kept import keep, so_far
 
-__all__ = ["ACTIVATIONS", "ARMS", "RATES", "Few", "small_alexnet", "steps_to",
-           "train_few"]  # fmt: skip
+__all__ = ["ACTIVATIONS", "ARMS", "Few", "photograph", "small_alexnet", "steps_to", "train_few"]
 
-SEEDS = range(5)
-RATES = (0.003, 0.01, 0.03, 0.1)
+# What is done against overfitting -> the arguments of `train_few`.
 ARMS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "dropout": {"dropout": 0.5},
@@ -33,6 +23,12 @@ ARMS: dict[str, dict[str, Any]] = {
     "both": {"dropout": 0.5, "crops": True},
     "mirror images": {"mirror": True},
 }
+
+
+def photograph(side: int) -> Image.Image:
+    """A square from the middle of scikit-learn's photograph china.jpg, its side in pixels."""
+    return middle_square(sample("china.jpg")).resize((side, side), Image.Resampling.BICUBIC)
+
 
 # --8<-- [start:steps]
 # An activation, and the gain of its first weights: 1 / its slope where it is used most.
@@ -86,7 +82,12 @@ def steps_to(
 
 @dataclass(frozen=True, slots=True)
 class Few:
-    """A network after `train_few`: its accuracy on the 200 digits and on 1,000 others."""
+    """A network after `train_few`.
+
+    Attributes:
+        train: Accuracy on the 200 digits, from 0 to 1.
+        test: Accuracy on 1,000 others.
+    """
 
     train: float
     test: float
@@ -134,37 +135,3 @@ def train_few(
 
 
 # --8<-- [end:few]
-
-
-def _few(arm: str, seed: int) -> list[float]:
-    found = train_few(seed, **ARMS[arm])
-    return [found.train, found.test]
-
-
-def main() -> None:
-    """Run each cell that the file lacks, and write the file after each."""
-    data = so_far("alexnet") or {"steps": {}, "few": {}}
-    torch.set_num_threads(1)
-    cells: list[tuple[str, str, Callable[[int], Any]]] = [
-        *(("few", arm, partial(_few, arm)) for arm in ARMS),
-        *(("steps", f"{n} {lr}", partial(steps_to, n, lr)) for n in ACTIVATIONS for lr in RATES),
-    ]
-    for part, key, work in cells:
-        if key in data[part]:
-            continue
-        data[part][key] = [work(seed) for seed in SEEDS]
-        data["about"] = {
-            "seeds": list(SEEDS),
-            "target": 0.25,
-            "limit": 600,
-            "date": datetime.now(UTC).date().isoformat(),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "machine": f"{platform.machine()}, one thread",
-        }
-        keep("alexnet", data)
-        print(part, key, data[part][key], file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,29 +1,22 @@
-"""The GoogLeNet chapter's experiments: auxiliary gradients, squeezing, digits of three sizes.
+"""GoogLeNet's experiments: naive modules, auxiliary gradients, squeezing, digits of three sizes.
 
-``python -m lineage_site run googlenet`` trains all of them with five seeds, which takes
-minutes, and writes docs/results/googlenet.json; `lineage_site.chapters.googlenet.charts` draws
-from that file, and the page runs smaller forms live. Every set-up was chosen on seeds 100 and
-101, which no result uses.
+Every set-up was chosen on seeds 100 and 101, which no result uses.
 """
 
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lineage_lab.anatomy.network import describe
-from lineage_lab.chapters.experiments import train_digits
 from lineage_lab.chapters.photos import sample
 from lineage_lab.data.sets import split_digits
 from lineage_lab.models.googlenet import (
     PAPER,
+    TABLE_1,
     GoogLeNet,
     GoogLeNetConfig,
     Inception,
@@ -32,38 +25,70 @@ from lineage_lab.models.googlenet import (
 )
 from lineage_lab.models.googlenet_inception import conv
 from lineage_lab.models.lenet import normalize_ink
-from lineage_site.chapters.googlenet.cost import BRANCHES
-from lineage_site.drawing.kept import keep, so_far
 
 __all__ = [
+    "INPUTS",
     "SCALES",
     "SIZES",
+    "Naive",
     "by_size",
     "gradients",
+    "naive_network",
     "resized",
-    "run",
     "squeezed",
     "without",
 ]
 
-SEEDS = 5
-Norms = dict[str, tuple[float, float]]
-FORMS = {"paper": PAPER, "batch norm": replace(PAPER, norm=True)}
+INPUTS = 192  # channels that module 3a takes
 # The digits' networks are the paper's, with batch norm: so short a training needs it.
 layer = partial(conv, config=replace(PAPER, norm=True))
+
+
+# --8<-- [start:naive]
+class Naive(nn.Module):
+    """Fig. 2(a): four branches, and no 1×1 to squeeze."""
+
+    def __init__(self, inputs: int, *, width: Width) -> None:
+        super().__init__()
+        layer = partial(conv, config=PAPER)
+        self.branch_1x1 = layer(inputs, width.branch_1x1, 1)
+        self.branch_3x3 = layer(inputs, width.branch_3x3, 3)
+        self.branch_5x5 = layer(inputs, width.branch_5x5, 5)
+        self.branch_pool = nn.MaxPool2d(3, stride=1, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The pooled channels are all kept: the map grows."""
+        filtered = (self.branch_1x1(x), self.branch_3x3(x), self.branch_5x5(x))
+        return torch.cat((*filtered, self.branch_pool(x)), dim=1)
+
+
+# --8<-- [end:naive]
+
+
+def naive_network() -> GoogLeNet:
+    """GoogLeNet of naive modules, without memory for its weights (on the meta device)."""
+    with torch.device("meta"):
+        network = GoogLeNet(config=PAPER)
+        network.auxiliary_4a = network.auxiliary_4d = None
+        channels = INPUTS
+        for name, width in TABLE_1.items():
+            network.inception[name] = Naive(channels, width=width)
+            channels += width.branch_1x1 + width.branch_3x3 + width.branch_5x5
+        network.head = nn.Linear(channels, 1000)
+    return network
 
 
 def crops(seed: int, *, count: int = 4) -> Tensor:
     """Squares of 224 × 224 pixels out of two real photographs, ``float [count, 3, 224, 224]``."""
     generator = torch.Generator().manual_seed(seed)
-    found = []
+    squares = []
     for index in range(count):
         photo = torch.from_numpy(np.array(sample(("china.jpg", "flower.jpg")[index % 2])))
         top, left = (
             int(torch.randint(n - 223, (1,), generator=generator)) for n in photo.shape[:2]
         )
-        found.append(photo[top : top + 224, left : left + 224].permute(2, 0, 1))
-    return (torch.stack(found).float() - 120) / 60
+        squares.append(photo[top : top + 224, left : left + 224].permute(2, 0, 1))
+    return (torch.stack(squares).float() - 120) / 60
 
 
 def length(module: nn.Module) -> float:
@@ -73,7 +98,7 @@ def length(module: nn.Module) -> float:
 
 
 # --8<-- [start:gradients]
-def gradients(config: GoogLeNetConfig, *, seed: int) -> Norms:
+def gradients(config: GoogLeNetConfig, *, seed: int) -> dict[str, tuple[float, float]]:
     """Of each module of a new network, without and with the auxiliaries."""
     images, labels = crops(seed), torch.tensor([0, 1, 0, 1])
     torch.manual_seed(seed)
@@ -107,7 +132,6 @@ def squeezed(channels: int | None) -> nn.Sequential:
 # --8<-- [end:squeezed]
 
 
-SQUEEZES: tuple[int | None, ...] = (None, 8, 4, 2, 1)
 SIZES = (10, 20, 32)
 WIDTH = Width(12, 12, 24, 6, 20, 8)
 
@@ -183,59 +207,3 @@ def without(model: nn.Sequential, branch: str, seed: int) -> list[float]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def cost(network: nn.Module) -> dict[str, int]:
-    """Parameters and MACs on a digit."""
-    anatomy = describe(network, (1, 32, 32))
-    return {"parameters": anatomy.parameters, "macs": anatomy.macs}
-
-
-def _gradients(seeds: Sequence[int]) -> Any:
-    return {form: [gradients(config, seed=s) for s in seeds] for form, config in FORMS.items()}
-
-
-def _squeeze(seeds: Sequence[int]) -> Any:
-    rows = []
-    for channels in SQUEEZES:
-        runs = [train_digits(partial(squeezed, channels), seed=seed) for seed in seeds]
-        accuracies = [trained.accuracy for trained in runs]
-        rows.append({"channels": channels, **cost(squeezed(channels)), "accuracies": accuracies})
-    return rows
-
-
-def _scale(name: str, seeds: Sequence[int]) -> Any:
-    row: dict[str, Any] = {**cost(SCALES[name]()), "mixed": [], "sizes": [], "without": {}}
-    for seed in seeds:
-        trained = train_digits(SCALES[name], seed=seed, prepare=resized)
-        row["mixed"].append(trained.accuracy)
-        row["sizes"].append(by_size(trained.model, seed))
-        if name == "several scales":
-            assert isinstance(trained.model, nn.Sequential)
-            for branch in BRANCHES:
-                row["without"].setdefault(branch, []).append(without(trained.model, branch, seed))
-    return row
-
-
-PARTS: dict[str, Callable[[Sequence[int]], Any]] = {
-    "gradients": _gradients,
-    "squeeze": _squeeze,
-    **{name: partial(_scale, name) for name in SCALES},
-}
-
-
-def run(*parts: str) -> None:
-    """Run some of the experiments, or all of them, and write what they find into the file."""
-    torch.set_num_threads(1)
-    found = so_far("googlenet")
-    for part in parts or PARTS:
-        found[part] = PARTS[part](range(SEEDS))
-        found["about"] = {
-            "date": datetime.now(UTC).date().isoformat(),
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "hardware": f"{platform.machine()} CPU, one thread",
-            "seeds": list(range(SEEDS)),
-            "digits": "4,000 to train on, four passes; 1,000 to test on",
-        }
-        keep("googlenet", found)

@@ -1,32 +1,32 @@
-"""The ResNet chapter's trainings: plain and residual, shallow and deep, on real digits.
+"""ResNet's experiments: plain and residual, shallow and deep, and what reaches the last block."""
 
-``python -m lineage_site run resnet`` trains what is not yet in
-``docs/results/resnet.json`` and writes that file after each network: about a quarter of an hour
-on one processor core. The page trains the same networks for a few steps.
-"""
-
-import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
 
-from lineage_lab.comparing.provenance import provenance
-from lineage_lab.data.sets import split_digits
+from lineage_lab.chapters.experiments import train_digits
+from lineage_lab.chapters.photos import sample
 from lineage_lab.models.lenet import normalize_ink
-from lineage_lab.models.resnet import ResNet, ResNetConfig, cifar, plain
+from lineage_lab.models.resnet import ResNet, ResNetConfig, cifar
 from lineage_lab.models.resnet_shortcuts import option_a
-from lineage_site.drawing.kept import keep, so_far
 
-__all__ = ["Scaled", "digits", "gradients", "last_losses", "losses_of", "narrow", "responses",
-           "scaled", "without_block"]  # fmt: skip
-
-STEPS, SIDE, SEEDS = 500, 16, 5
-PLAN = (("plain", 20), ("plain", 56), ("residual", 20), ("residual", 56))
+__all__ = [
+    "Scaled",
+    "blocks",
+    "digits",
+    "gradients",
+    "last_losses",
+    "linear_guess",
+    "losses_of",
+    "narrow",
+    "one_stage",
+    "photograph",
+    "scaled",
+]
 
 
 # --8<-- [start:train]
@@ -42,23 +42,14 @@ def digits(images: Tensor, side: int) -> Tensor:
 
 def losses_of(config: ResNetConfig, *, seed: int, steps: int, side: int) -> tuple[ResNet, Tensor]:
     """Train on the 4,000 digits of a seed; gives the network and the loss of each step."""
-    (images, labels), _ = split_digits(seed)
-    images = digits(images, side)
-    torch.manual_seed(seed)
-    model = ResNet(num_classes=10, config=config).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    schedule = OneCycleLR(optimizer, max_lr=0.05, total_steps=steps)
-    losses: list[Tensor] = []
-    while len(losses) < steps:
-        order = torch.randperm(len(images))
-        for batch in order.split(32)[: steps - len(losses)]:  # type: ignore[no-untyped-call]
-            loss = F.cross_entropy(model(images[batch]), labels[batch])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.detach())
-    return model.eval(), torch.stack(losses)
+    trained = train_digits(
+        partial(ResNet, num_classes=10, config=config),
+        seed=seed,
+        steps=steps,
+        prepare=partial(digits, side=side),
+    )
+    assert isinstance(trained.model, ResNet)
+    return trained.model, torch.tensor(trained.losses)
 
 
 def last_losses(config: ResNetConfig, *, steps: int = 50, side: int = 8) -> Tensor:
@@ -91,7 +82,8 @@ def scaled(config: ResNetConfig, factor: float) -> ResNetConfig:
     return replace(config, shortcut=shortcut)
 
 
-def _blocks(model: ResNet) -> list[nn.Module]:
+def blocks(model: ResNet) -> list[nn.Module]:
+    """All blocks of a network, first block first."""
     return [block for stage in model.stages.children() for block in stage.children()]
 
 
@@ -102,11 +94,11 @@ def gradients(model: ResNet, images: Tensor, labels: Tensor) -> list[float]:
     """
     outputs: list[Tensor] = []
 
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def retain(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         output.retain_grad()
         outputs.append(output)
 
-    hooks = [block.register_forward_hook(keep) for block in _blocks(model)]
+    hooks = [block.register_forward_hook(retain) for block in blocks(model)]
     F.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
     for hook in hooks:
         hook.remove()
@@ -114,102 +106,40 @@ def gradients(model: ResNet, images: Tensor, labels: Tensor) -> list[float]:
     return [float(o.grad.norm()) for o in outputs if o.grad is not None]
 
 
-def responses(model: ResNet, images: Tensor) -> list[float]:
-    """Standard deviation of each 3×3 layer's response: after batch norm, before ReLU or sum."""
-    found: list[float] = []
-
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        found.append(float(output.std()))
-
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    hooks = [norm.register_forward_hook(keep) for norm in norms]
-    with torch.no_grad():
-        model(images)
-    for hook in hooks:
-        hook.remove()
-    return found
+def one_stage(blocks: int) -> ResNetConfig:
+    """A stem and one stage of 16 channels: the first third of a network for CIFAR-10."""
+    return replace(cifar(20), blocks=(blocks,), channels=(16,))
 
 
-def without_block(model: ResNet, index: int) -> Callable[[Tensor], Tensor]:
-    """The network with one block taken out; the map goes from the block before to the one after.
+def photograph(side: int) -> Tensor:
+    """A square of scikit-learn's china.jpg, ``float [1, 3, side, side]`` from 0 to 1.
+
+    The photograph is by Daniel Büchele, under CC BY.
 
     Raises:
-        ValueError: The block changes the map's shape, so that the next could not take it.
+        FileNotFoundError: scikit-learn is not installed.
     """
-    blocks = _blocks(model)
-    conv = next(m for m in blocks[index].modules() if isinstance(m, nn.Conv2d))
-    if conv.in_channels != conv.out_channels:
-        raise ValueError(f"block {index} changes the shape of its map")
-
-    def forward(images: Tensor) -> Tensor:
-        x = model.stem(images)
-        for block in blocks[:index] + blocks[index + 1 :]:
-            x = block(x)
-        scores: Tensor = model.head(model.pool(x).flatten(1))
-        return scores
-
-    return forward
+    square = sample("china.jpg").crop((180, 0, 607, 427)).resize((side, side))
+    pixels = torch.from_numpy(np.array(square)).float() / 255
+    return pixels.permute(2, 0, 1)[None]
 
 
-def _accuracy(network: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> float:
-    with torch.no_grad():
-        return float((network(images).argmax(dim=1) == labels).float().mean())
+# --8<-- [start:linear_guess]
+def linear_guess(maps: Tensor, picture: Tensor) -> tuple[Tensor, float]:
+    """The best linear guess at a picture's pixels from the channels at the same place.
+
+    Args:
+        maps: ``[1, channels, height, width]``.
+        picture: ``[1, 3, height, width]``.
+
+    Returns:
+        The guess, and the share of the picture's variance that it explains, from 0 to 1.
+    """
+    pixels = picture.flatten(2)[0].T
+    known = torch.cat([maps.flatten(2)[0].T, torch.ones(len(pixels), 1)], dim=1)
+    guess = known @ torch.linalg.lstsq(known, pixels, driver="gelsd").solution
+    missed = (guess - pixels).square().sum() / (pixels - pixels.mean(dim=0)).square().sum()
+    return guess.T.view_as(picture), 1 - missed.item()
 
 
-def _run(form: str, layers: int, seed: int) -> dict[str, Any]:
-    (images, labels), (test_images, test_labels) = split_digits(seed)
-    images, test_images = digits(images, SIDE), digits(test_images, SIDE)
-    config = plain(narrow(layers)) if form == "plain" else narrow(layers)
-    torch.manual_seed(seed)
-    some = slice(None, None, 16)  # the digits are sorted by class: 250 of all classes
-    start = gradients(ResNet(num_classes=10, config=config).train(), images[some], labels[some])
-    model, losses = losses_of(config, seed=seed, steps=STEPS, side=SIDE)
-    deleted: list[float | None] = []
-    for index in range(len(_blocks(model))):
-        try:
-            shorter = without_block(model, index)
-        except ValueError:
-            deleted.append(None)
-        else:
-            deleted.append(round(_accuracy(shorter, test_images, test_labels), 4))
-    with torch.no_grad():
-        train_loss = float(F.cross_entropy(model(images), labels))
-    found = {
-        "form": form, "layers": layers, "seed": seed,
-        "losses": [round(float(x), 4) for x in losses.view(-1, 10).mean(dim=1)],
-        "train_loss": round(train_loss, 5),
-        "train_accuracy": round(_accuracy(model, images, labels), 5),
-        "accuracy": round(_accuracy(model, test_images, test_labels), 4),
-        "deleted": deleted,
-        "responses": [round(x, 4) for x in responses(model, test_images)],
-        "gradients_start": [float(f"{x:.4g}") for x in start],
-    }  # fmt: skip
-    end = gradients(model.train(), images[some], labels[some])
-    return {**found, "gradients_end": [float(f"{x:.4g}") for x in end]}
-
-
-def _text(found: dict[str, Any]) -> str:
-    """JSON with a line a run."""
-    head = json.dumps({k: v for k, v in found.items() if k != "runs"}, indent=1)[:-2]
-    runs = ",\n".join(f"  {json.dumps(run)}" for run in found["runs"])
-    return f'{head},\n "runs": [\n{runs}\n ]\n}}\n'
-
-
-def main() -> None:
-    """Train what is missing; the file is whole after each network."""
-    torch.set_num_threads(1)
-    runs: list[dict[str, Any]] = so_far("resnet").get("runs", [])
-    have = {(r["form"], r["layers"], r["seed"]) for r in runs}
-    for form, layers in PLAN:
-        for seed in range(SEEDS):
-            if (form, layers, seed) in have:
-                continue
-            runs.append(_run(form, layers, seed))
-            setup = {"steps": STEPS, "side": SIDE, "seeds": SEEDS, "batch": 32, "lr": 0.05}
-            found = {"provenance": provenance(), "setup": setup, "runs": runs}
-            keep("resnet", found, text=_text(found))
-            print(form, layers, seed, runs[-1]["losses"][-1], runs[-1]["accuracy"])
-
-
-if __name__ == "__main__":
-    main()
+# --8<-- [end:linear_guess]
