@@ -4,8 +4,11 @@ The public names are loaded when they are first used, so that ``import lineage_l
 nothing: no torch, no torchvision, no drawing library.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from lineage_lab.moved import Finder
 
 if TYPE_CHECKING:
     from lineage_lab.anatomy.network import Anatomy as Anatomy
@@ -35,6 +38,8 @@ _HOME = {
 }
 
 __all__ = [*_HOME, "__version__"]
+
+sys.meta_path.append(Finder)
 
 
 def __getattr__(name: str) -> Any:

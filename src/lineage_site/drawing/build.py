@@ -29,21 +29,22 @@ IMPORT = re.compile(
 
 _Files = dict[str, str | bytes]
 
+
+def _chapters() -> dict[str, tuple[str, ...]]:
+    """A topic for each chapter that draws, and the record of its long runs."""
+    slugs = sorted(p.parent.name for p in SOURCE.glob("lineage_site/chapters/*/drawings.py"))
+    return {slug: (f"chapters.{slug}", f"docs/results/{slug}.json") for slug in slugs}
+
+
 # Folder of docs/generated -> the module that draws it, and what it reads beside Python files.
 TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("pages.troubleshooting", "docs/results/hostile-images.json"),
     "home": ("pages.home",),
-    "lenet": ("chapters.lenet5",),
     "digit": ("pages.draw_a_digit",),
-    "alexnet": ("chapters.alexnet", "docs/results/alexnet.json"),
-    "vgg": ("chapters.vgg", "docs/results/vgg.json"),
-    "googlenet": ("chapters.googlenet", "docs/results/googlenet.json"),
-    "resnet": ("chapters.resnet", "docs/results/resnet.json"),
+    **_chapters(),
     "efficientnet": (
         "chapters.efficientnet", "docs/results/efficientnet.json", "docs/results/models.json",
     ),
-    "vit": ("chapters.vit", "docs/results/vit.json"),
-    "convnext": ("chapters.convnext", "docs/results/convnext.json"),
     "house": (
         "pages.house",
         "src/*/*.py",

@@ -5,7 +5,9 @@ The tests hold each row to the network itself. Standard library only.
 
 from dataclasses import dataclass
 
-__all__ = ["CONVNEXT_ROAD", "PRINTED", "Printed", "RoadStep"]
+from lineage_lab.chapters.lineage import TOP1
+
+__all__ = ["CONVNEXT_ROAD", "PRINTED", "Printed", "RoadStep", "accuracy", "error", "printed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +192,23 @@ CONVNEXT_ROAD: tuple[RoadStep, ...] = (
         "Table 11, ConvNeXt-B, has the 15.35 that is printed",
     ),
 )  # fmt: skip
+
+
+def printed(model: str, quantity: str) -> str:
+    """The value that a paper prints, with its decimals, of the last row that has both.
+
+    Raises:
+        KeyError: No paper prints it.
+    """
+    rows = {(row.model, row.quantity): row.value for row in PRINTED}
+    return rows[model, quantity]
+
+
+def accuracy(key: str) -> str:
+    """Top-1 accuracy on ImageNet in percent of the first form that `TOP1` lists of a network."""
+    return next(row.accuracy for row in TOP1 if row.key == key)
+
+
+def error(key: str) -> str:
+    """Top-1 error on ImageNet in percent of that form, where the paper prints it; else empty."""
+    return next(row.error for row in TOP1 if row.key == key)

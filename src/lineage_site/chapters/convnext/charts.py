@@ -9,13 +9,13 @@ from lineage_lab.anatomy.network import Anatomy
 from lineage_lab.chapters.photos import sample
 from lineage_lab.comparing.axes import COLOURS, Axes, Box, polyline
 from lineage_lab.comparing.svg import Drawing
-from lineage_site.drawing.kept import so_far
+from lineage_site.drawing.records import read_or_empty
 
 __all__ = ["fields", "kernels", "rates", "scales"]
 
 
 def _results(name: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = so_far("convnext").get("results", {}).get(name, {})
+    found: dict[str, dict[str, Any]] = read_or_empty("convnext").get("results", {}).get(name, {})
     return found
 
 

@@ -8,6 +8,7 @@ from lineage_lab.models.convnext import VARIANTS, ConvNeXt
 from lineage_lab.models.convnext_steps import ROAD
 from lineage_site.chapters.convnext.blocks import blocks
 from lineage_site.chapters.convnext.charts import fields, kernels, rates, scales
+from lineage_site.chapters.convnext.facts import OLD_RECIPE
 from lineage_site.chapters.convnext.quiz import step, tiny
 from lineage_site.drawing.chapter import count_macs, fact_table, quiz
 from lineage_site.facts.ledger import facts
@@ -26,7 +27,6 @@ KINDS = {
     "separate_downsampling": "pool",
 }
 SWIN = 81.3
-OLD = 76.13
 
 
 def _size(name: str) -> tuple[int, int]:
@@ -58,7 +58,7 @@ def draw() -> dict[str, str]:
 def _road() -> str:
     """Each step: what changes, the accuracy as printed, our multiply-adds, our field."""
     top, row, left, right = 74, 27, 252, 508
-    steps = [("", "ResNet-50, its first recipe", OLD)]
+    steps = [("", "ResNet-50, its first recipe", OLD_RECIPE)]
     steps += [(s.key, s.change, s.top1) for s in CONVNEXT_ROAD]
     d = Drawing(
         "convnext-road",
@@ -90,7 +90,7 @@ def _road() -> str:
         d.text(x(value), top - 20, str(value), size=11.5, anchor="middle", fill="muted")
     d.line(x(SWIN), top - 14, x(SWIN), bottom, stroke="ink", dash="6 3")
     d.text(x(SWIN), bottom + 16, f"Swin-T {SWIN}", size=11.5, anchor="middle", fill="ink")
-    before = OLD
+    before = OLD_RECIPE
     for index, (key, words, top1) in enumerate(steps):
         y = top + row * index
         kind = KINDS.get(key, "conv") if index > 1 else "output"

@@ -1,63 +1,20 @@
-"""One small network of MBConv blocks, scaled in one dimension or in all, at equal cost.
+"""The EfficientNet chapter's chart and table of the small network, scaled at equal cost."""
 
-``python -m lineage_site run efficientnet`` trains all of them, which takes minutes, and
-writes docs/results/efficientnet.json; the figure and the table are made from that file.
-"""
-
-import platform
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from functools import partial
 from math import ceil, floor
 from statistics import mean, stdev
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from lineage_lab.anatomy.network import Anatomy, describe
-from lineage_lab.chapters.experiments import train_digits
+from lineage_lab.anatomy import Anatomy, describe
+from lineage_lab.chapters.efficientnet import shrunk, small
 from lineage_lab.comparing.svg import Drawing
-from lineage_lab.data.sets import split_digits
-from lineage_lab.models.efficientnet_blocks import Form, MBConv, Stage, conv_norm
-from lineage_site.drawing.kept import keep, recorded, so_far
+from lineage_lab.data import split_digits
+from lineage_site.chapters.efficientnet.runs import PARTS
+from lineage_site.drawing.records import read
 
-__all__ = ["digits", "run", "shrunk", "small"]
+__all__ = ["digits"]
 
-SEEDS = 10
-
-
-def full(inputs: int, outputs: int, kernel: int, stride: int, *, groups: int) -> nn.Conv2d:
-    """A convolution that mixes all channels, in place of a depthwise one."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-
-
-# Name → width, blocks a stage, side, form. Mixes were chosen on seeds 100 and 101.
-ROWS: dict[str, tuple[float, int, int, Form]] = {
-    "base": (1.0, 1, 8, Form()),
-    "deeper": (1.0, 6, 8, Form()),
-    "wider": (2.125, 1, 8, Form()),
-    "finer": (1.0, 1, 16, Form()),
-    "all three": (1.1875, 2, 10, Form()),
-    "all three, no gates": (1.1875, 2, 10, Form(squeezes=False)),
-    "all three, no gates, full convolutions": (
-        0.375,
-        2,
-        10,
-        Form(conv=full, squeezes=False),
-    ),
-}
-
-
-def shrunk(images: Tensor, side: int) -> Tensor:
-    """Digits without their margin, shrunk: ``uint8 [n, 1, 32, 32]`` to ``[n, 1, side, side]``."""
-    inner = images[..., 2:30, 2:30].float() / 255
-    small = F.interpolate(inner, size=(side, side), mode="bilinear", antialias=True)
-    return (small - 0.13) / 0.31
-
-
-BESIDE = {
+# Network -> the one that it is compared with, on the same seeds.
+RIVALS = {
     "deeper": "base",
     "wider": "base",
     "finer": "base",
@@ -67,59 +24,12 @@ BESIDE = {
 }
 
 
-# --8<-- [start:small]
-def small(width: float, depth: int, form: Form) -> nn.Sequential:
-    """Stem, two stages of MBConv, each halving the map, mean over the map, linear layer."""
-    first, second = round(8 * width), round(16 * width)
-    layers: list[nn.Module] = [conv_norm(1, first, form=form, kernel=3)]
-    inputs = first
-    for outputs in (first, second):
-        stage = Stage(expand=4, kernel=3, stride=2, channels=outputs, blocks=depth)
-        for index in range(depth):
-            stride = stage.stride if index == 0 else 1
-            layers.append(MBConv(inputs, outputs, stage=stage, stride=stride, drop=0.0, form=form))
-            inputs = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(second, 10))
-
-
-# --8<-- [end:small]
-
-
-def run(names: Sequence[str] = ()) -> None:
-    """Train the rows that are named, or all, with ten seeds, and keep what came."""
-    found = so_far("efficientnet") or {"rows": {}}
-    for name in names or ROWS:
-        width, depth, side, form = ROWS[name]
-        build = partial(small, width, depth, form)
-        accuracies = [
-            round(
-                train_digits(
-                    build, seed=seed, epochs=2, lr=0.1, prepare=partial(shrunk, side=side)
-                ).accuracy,
-                4,
-            )
-            for seed in range(SEEDS)
-        ]
-        found["rows"][name] = accuracies
-        print(f"{name}: {100 * mean(accuracies):.1f} ± {100 * stdev(accuracies):.1f} %", flush=True)
-    found |= {
-        "seeds": SEEDS,
-        "epochs": 2,
-        "hardware": f"{platform.machine()} processor, one thread",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": datetime.now(UTC).date().isoformat(),
-        "rows": {name: found["rows"][name] for name in ROWS if name in found["rows"]},
-    }
-    keep("efficientnet", found)
-
-
 def digits() -> dict[str, str]:
     """The experiment's figure and its table."""
-    found = recorded("efficientnet")
+    found = read("efficientnet")
     anatomies = {}
     for name in found["rows"]:
-        width, depth, side, form = ROWS[name]
+        width, depth, side, form = PARTS[name]
         anatomies[name] = describe(small(width, depth, form), (1, side, side))
     return {"digits.svg": _digits(found, anatomies), "digits.md": _table(found, anatomies)}
 
@@ -132,7 +42,7 @@ def _table(found: dict[str, Any], anatomies: dict[str, Anatomy]) -> str:
     ]
     for name, accuracies in found["rows"].items():
         anatomy, percent = anatomies[name], [100 * a for a in accuracies]
-        beside = BESIDE.get(name, "")
+        beside = RIVALS.get(name, "")
         words = ""
         if beside:
             pairs = zip(percent, found["rows"][beside], strict=True)
@@ -154,7 +64,7 @@ def _digits(found: dict[str, Any], anatomies: dict[str, Anatomy]) -> str:
     names = [name for name in found["rows"] if "," not in name]
     _, (images, labels) = split_digits(0)
     digit = images[labels == 5][:1]
-    cases = [(name, *ROWS[name][:3], found["rows"][name]) for name in names]
+    cases = [(name, *PARTS[name][:3], found["rows"][name]) for name in names]
     rows = []
     for name, width, depth, side, accuracies in cases:
         rows.append((name, width, depth, side, anatomies[name], [100 * a for a in accuracies]))
