@@ -1,24 +1,32 @@
-"""A page as any other reader of Markdown understands it: for notebooks and llms-full.txt.
+"""What one pass over a page's Markdown yields: its pieces, its reading time, what it has to do.
 
-`pieces` splits a page into prose and the fences that run. In the prose, what only this site can
-show (figures, forms, quizzes) becomes a line that says where to see it; included tables, notes,
-boxes and formulas become plain Markdown. Standard library only.
+`read` walks a page's lines once, over the blocks that `before_fences` finds. Notebooks and
+llms-full.txt are made of the pieces: prose and the fences that run. In the prose, what only this
+site can show (figures, forms, quizzes) becomes a line that says where to see it; included tables,
+notes, boxes and formulas become plain Markdown. Standard library only.
 """
 
-import posixpath
 import re
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urljoin
 
-FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^\n]*)$")
+from lineage_site.mkdocs.before_fences import (
+    INCLUDE,
+    Block,
+    Info,
+    find_blocks,
+    parse_info,
+    section_of,
+)
+
 BOX = re.compile(r'^(?P<mark>!!!|\?\?\?\+?) (?P<kind>\w+)(?: "(?P<title>[^"]*)")?$')
-INCLUDE = re.compile(r'^--8<-- "(?P<path>[^":]+)(?::(?P<section>[\w-]+))?"$')
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<to>[^)\s]+)\)(?:\{[^}]*\})?")
 API = re.compile(r"\[(?P<text>`[^`]+`|[^\]\[]+)\]\[(?P<to>[\w.]*)\]")
+# What the API's pages are made of is in the docstrings.
+API_ENTRY = re.compile(r"^::: (\S+)(?:\n    .*)*", re.MULTILINE)
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 NOTE = re.compile(r"^\[\^(?P<name>[^\]]+)\]:[ \t]*(?P<text>.*)$", re.MULTILINE)
 # Block markup that frames Markdown: the frame goes, the text stays.
 FRAME = re.compile(r"</?(?:div|section|p|summary|details|dfn|abbr)\b[^>]*>")
@@ -26,6 +34,16 @@ FRAME = re.compile(r"</?(?:div|section|p|summary|details|dfn|abbr)\b[^>]*>")
 PART = re.compile(r'^<(div|section|form) [^>]*(?:id="ll-|class="ll-draw)[^>]*>', re.MULTILINE)
 LIVELY = re.compile(r"<(?:form|canvas|button|input|select|svg)\b")
 ON_PAGE = "*[This part is on the page.]({page})*"
+# Folded boxes that the reading time leaves out, and what it reckons with.
+FOLDED = ("success", "tip", "example")
+WORDS, LINES, FIGURES = 200, 30, 6  # a minute
+UNREAD = re.compile(r"^\[\^[^\n]*$|<[^>]*>", re.MULTILINE)  # notes and tags
+FIGURE = '<figure class="ll-figure"'
+# What a reader can do, beside copying a snippet.
+QUESTION = '<section class="ll-question"'
+EXERCISES, EXERCISE = re.compile(r"## Exercises\b"), re.compile(r"\*\*\d+\. ")
+INCLUDE_LINE = re.compile(rf"^{INCLUDE.pattern}$", re.MULTILINE)
+NO_INFO = Info("text", (), {})
 
 
 @dataclass(frozen=True)
@@ -48,63 +66,183 @@ class Place:
     resolve: Callable[[str], str]
 
 
-def place_of(page: Any, config: Any, files: Any) -> Place:
-    """Where a page stands; its links are resolved against the site's pages."""
-    address = urljoin(config["site_url"] or "", page.url)
-    folder = posixpath.dirname(page.file.src_uri)
+@dataclass(frozen=True)
+class Reading:
+    """A page, read.
 
-    def resolve(link: str) -> str:
-        path, _, anchor = link.partition("#")
-        if not path or "://" in path:
-            return f"{address}{link}" if not path else link
-        file = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, path)))
-        there = urljoin(config["site_url"] or "", file.url) if file else urljoin(address, path)
-        return there + (f"#{anchor}" if anchor else "")
+    Attributes:
+        pieces: Prose and fences that run, in their order, as any reader of Markdown has them.
+        minutes: Time that the page takes, in whole minutes, one at least. Prose is read at 200
+            words a minute, code and output at 30 lines a minute; a figure takes ten seconds.
+            Folded solutions are not counted.
+        snippets: Number of code blocks that are no output.
+        questions: Number of the quiz's questions.
+        exercises: Number of exercises.
+    """
 
-    docs = Path(config["docs_dir"])
-    return Place(address, docs, Path(config["config_file_path"]).parent, resolve)
+    pieces: tuple[Piece, ...]
+    minutes: int
+    snippets: int
+    questions: int
+    exercises: int
+
+    @property
+    def runs(self) -> bool:
+        """Whether the page has a fence that runs."""
+        return any(piece.code for piece in self.pieces)
 
 
-def front_matter_removed(text: str) -> str:
-    return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+def read(text: str, place: Place) -> Reading:
+    """Reads a page.
+
+    Args:
+        text: The page's Markdown as it stands in its file.
+        place: Where the page stands.
+    """
+    walk = _Walk(text, place)
+    front = re.match(r"---\n.*?\n---\n", text, re.DOTALL)
+    walk.through(text.count("\n", 0, front.end()) if front else 0, len(walk.lines))
+    prose = "".join(walk.prose)
+    minutes = (
+        len(UNREAD.sub("", prose).split()) / WORDS
+        + walk.code_lines / LINES
+        + prose.count(FIGURE) / FIGURES
+    )
+    return Reading(
+        pieces=tuple(_plain(walk.pieces, place)),
+        minutes=max(1, round(minutes)),
+        snippets=walk.snippets,
+        questions=walk.questions,
+        exercises=walk.exercises,
+    )
 
 
 def included(path: str, section: str | None, place: Place) -> str:
     """The text of an include, from the pages' folder or the repository's root."""
     file = next(f for f in (place.docs / path, place.root / path) if f.is_file())
     text = file.read_text(encoding="utf-8")
-    if section:
-        marks = rf"\[start:{section}\][^\n]*\n(.*?)\n[^\n]*\[end:{section}\]"
-        text = re.search(marks, text, re.DOTALL)[1]
+    if section and (lines := section_of(text, section)) is not None:
+        text = lines
     return textwrap.dedent(text).strip("\n")
 
 
-def pieces(text: str, place: Place) -> list[Piece]:
-    """The page's prose and its runnable fences, in their order.
-
-    Args:
-        text: The page's Markdown as it stands in its file.
-        place: Where the page stands.
-    """
-    text = re.sub(r"<!--.*?-->", "", front_matter_removed(text), flags=re.DOTALL)
-    text, notes = _without_notes(text)
-    found = _read(text.splitlines(), place, folded=False)
-    if notes:
-        lines = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
-        found.append(Piece("## References\n\n" + "\n".join(lines)))
-    shown = []
-    for piece in _joined(found):
-        if piece.code:
-            shown.append(piece)
-        elif prose := _prose(piece.text, place):
-            shown.append(Piece(prose))
-    return shown
+def _info(block: Block) -> Info:
+    return parse_info(block.info.strip()) or NO_INFO
 
 
-def _without_notes(text: str) -> tuple[str, list[str]]:
-    """Footnotes as numbers, in the order of their first use; their texts as a list."""
-    texts = {m["name"]: m["text"] for m in NOTE.finditer(text)}
-    text = NOTE.sub("", text)
+@dataclass
+class _Walk:
+    """The one pass: pieces as they stand in the page, and what is counted on the way."""
+
+    text: str
+    place: Place
+    pieces: list[Piece] = field(default_factory=list)
+    prose: list[str] = field(default_factory=list)  # what is read, line by line
+    code_lines: int = 0
+    snippets: int = 0
+    questions: int = 0
+    exercises: int = 0
+    in_exercises: bool = False
+
+    def __post_init__(self) -> None:
+        self.lines = self.text.splitlines()
+        self.blocks = {block.line - 1: block for block in find_blocks(self.text)[0]}
+
+    def through(
+        self,
+        number: int,
+        stop: int,
+        *,
+        indent: str = "",
+        folded: bool = False,
+        unread: bool = False,
+    ) -> None:
+        """Goes through lines of one indentation; a box is gone through as a text of its own."""
+        blank = True
+        while number < stop:
+            if block := self.blocks.get(number):
+                self._count_fence(block, unread=unread)
+                if block.indent == indent:
+                    self._add_fence(block, folded=folded)
+                else:
+                    block_lines = self.lines[number : block.last_line]
+                    self.pieces += [Piece(line.removeprefix(indent)) for line in block_lines]
+                number, blank = block.last_line, False
+                continue
+            line = self.lines[number].removeprefix(indent)
+            box = BOX.match(line)
+            unread_box = bool(box and box["mark"] == "???" and box["kind"] in FOLDED)
+            if not (unread or unread_box):
+                self.prose.append(f"{line}\n")
+            self._count_line(line, after_blank=blank)
+            blank = not line.strip()
+            number += 1
+            if box is None:
+                self.pieces.append(Piece(line))
+                continue
+            inner, end = f"{indent}    ", number
+            while end < stop and (not self.lines[end].strip() or self.lines[end].startswith(inner)):
+                end += 1
+            outside, self.pieces = self.pieces, []
+            self.through(
+                number,
+                end,
+                indent=inner,
+                folded=box["mark"] != "!!!",
+                unread=unread or unread_box,
+            )
+            self.pieces = outside + _boxed(box, self.pieces)
+            number, blank = end, True
+
+    def _count_fence(self, block: Block, *, unread: bool) -> None:
+        if not unread:
+            self.code_lines += len(block.body.strip().splitlines())
+        self.snippets += "output" not in _info(block).classes
+
+    def _count_line(self, line: str, *, after_blank: bool) -> None:
+        """What there is to do in a line of prose, or in what it includes."""
+        if EXERCISES.match(line):
+            self.in_exercises = True
+        self.exercises += self.in_exercises and after_blank and bool(EXERCISE.match(line))
+        include = INCLUDE.fullmatch(line.strip())
+        text = included(include["path"], include["section"], self.place) if include else line
+        self.questions += text.count(QUESTION)
+        if include and include["path"].endswith(".md"):
+            blocks, _ = find_blocks(text)
+            self.snippets += sum("output" not in _info(block).classes for block in blocks)
+
+    def _add_fence(self, block: Block, *, folded: bool) -> None:
+        info, text = _info(block), block.body.removesuffix("\n")
+        if "output" in info.classes:
+            last = max((i for i, piece in enumerate(self.pieces) if piece.code), default=None)
+            if last is not None and not any(p.text.strip() for p in self.pieces[last + 1 :]):
+                before = self.pieces[last]
+                self.pieces[last] = Piece(before.text, True, text, before.folded)
+                return
+        body = [line for line in text.splitlines() if line.strip()]
+        includes = [match for line in body if (match := INCLUDE.fullmatch(line.strip()))]
+        if info.language == "python" and not includes and "skip" not in info.classes:
+            self.pieces.append(Piece(text, code=True, folded=folded))
+            return
+        if includes:
+            text = "\n".join(included(m["path"], m["section"], self.place) for m in includes)
+            if title := info.options.get("title"):
+                self.pieces.append(Piece(f"\nFrom `{title.split(',')[0]}`:"))
+        self.pieces.append(Piece(f"\n{block.fence}{info.language}\n{text}\n{block.fence}\n"))
+
+
+def _boxed(box: re.Match[str], inner: list[Piece]) -> list[Piece]:
+    """A box's pieces under its title; folded where nothing in it runs."""
+    title = box["title"] or box["kind"].capitalize()
+    if box["mark"] == "!!!" or any(piece.code for piece in inner):
+        return [Piece(f"\n**{title}**\n"), *inner]
+    whole = "\n\n".join(piece.text.strip() for piece in inner)
+    return [Piece(f"\n<details><summary>{title}</summary>\n\n{whole}\n\n</details>\n")]
+
+
+def _plain(pieces: list[Piece], place: Place) -> list[Piece]:
+    """The pieces as any reader of Markdown has them; the footnotes at the end."""
+    notes: dict[str, str] = {}
     order: list[str] = []
 
     def number(match: re.Match[str]) -> str:
@@ -112,73 +250,31 @@ def _without_notes(text: str) -> tuple[str, list[str]]:
             order.append(match[1])
         return f"<sup>{order.index(match[1]) + 1}</sup>"
 
-    text = re.sub(r"\[\^([^\]]+)\]", number, text)
-    return text, [texts[name] for name in order]
+    def note(match: re.Match[str]) -> str:
+        notes[match["name"]] = match["text"]
+        return ""
+
+    shown = []
+    for piece in _joined(pieces):
+        if piece.code:
+            shown.append(piece)
+            continue
+        text = NOTE.sub(note, COMMENT.sub("", piece.text))
+        if prose := _prose(re.sub(r"\[\^([^\]]+)\]", number, text), place):
+            shown.append(Piece(prose))
+    if order:
+        lines = [f"{n}. {notes[name]}" for n, name in enumerate(order, 1)]
+        references = _prose("## References\n\n" + "\n".join(lines), place)
+        if shown and not shown[-1].code:
+            references = f"{shown.pop().text}\n\n{references}"
+        shown.append(Piece(references))
+    return shown
 
 
-def _read(lines: list[str], place: Place, *, folded: bool) -> list[Piece]:
-    """Splits lines at the margin; a box is read as a text of its own."""
-    found: list[Piece] = []
-    number = 0
-    while number < len(lines):
-        line = lines[number]
-        if opening := FENCE.match(line):
-            close = next(
-                i for i in range(number + 1, len(lines)) if lines[i].rstrip() == opening["fence"]
-            )
-            _add_fence(found, opening, lines[number + 1 : close], place, folded=folded)
-            number = close + 1
-        elif box := BOX.match(line):
-            end = number + 1
-            while end < len(lines) and (not lines[end].strip() or lines[end].startswith("    ")):
-                end += 1
-            inner = [line.removeprefix("    ") for line in lines[number + 1 : end]]
-            title = box["title"] or box["kind"].capitalize()
-            parts = _read(inner, place, folded=box["mark"] != "!!!")
-            if box["mark"] != "!!!" and not any(part.code for part in parts):
-                whole = "\n\n".join(part.text.strip() for part in parts)
-                folding = f"\n<details><summary>{title}</summary>\n\n{whole}\n\n</details>\n"
-                found.append(Piece(folding))
-            else:
-                found += [Piece(f"\n**{title}**\n"), *parts]
-            number = end
-        else:
-            found.append(Piece(line))
-            number += 1
-    return found
-
-
-def _add_fence(
-    found: list[Piece], opening: re.Match[str], body: list[str], place: Place, *, folded: bool
-) -> None:
-    info, text = opening["info"].strip(), "\n".join(body)
-    if ".output" in info:
-        last = max((i for i, piece in enumerate(found) if piece.code), default=None)
-        if last is not None and not any(p.text.strip() for p in found[last + 1 :]):
-            found[last] = Piece(found[last].text, True, text, found[last].folded)
-            return
-    shown = INCLUDE.match(text.strip())
-    language = re.match(r"\{?[ \t]*\.?([\w-]+)", info)
-    name = language[1] if language else "text"
-    if name == "python" and not shown and ".skip" not in info:
-        found.append(Piece(text, code=True, folded=folded))
-        return
-    if shown:
-        text = "\n".join(
-            included(m["path"], m["section"], place)
-            for m in map(INCLUDE.match, filter(str.strip, body))
-            if m is not None
-        )
-        title = re.search(r'title="([^"]*)"', info)
-        if title:
-            found.append(Piece(f"\nFrom `{title[1].split(',')[0]}`:"))
-    found.append(Piece(f"\n{opening['fence']}{name}\n{text}\n{opening['fence']}\n"))
-
-
-def _joined(found: list[Piece]) -> list[Piece]:
+def _joined(pieces: list[Piece]) -> list[Piece]:
     """Neighbouring prose as one piece."""
     joined: list[Piece] = []
-    for piece in found:
+    for piece in pieces:
         if joined and not piece.code and not joined[-1].code:
             joined[-1] = Piece(joined[-1].text + "\n" + piece.text)
         else:
@@ -199,7 +295,8 @@ def _words(text: str, place: Place) -> str:
     text = re.sub(r"<(script|style|noscript)\b.*?</\1>|<link\b[^>]*>", "", text, flags=re.DOTALL)
     text = _without_lively_parts(text, place)
     text = re.sub(r"<figure\b.*?</figure>", lambda m: _figure(m[0], place), text, flags=re.DOTALL)
-    text = re.sub(INCLUDE.pattern, lambda m: _table(m, place), text, flags=re.MULTILINE)
+    text = INCLUDE_LINE.sub(lambda m: _table(m, place), text)
+    text = API_ENTRY.sub(r"See the page for `\1`.", text)
     folds = re.findall(r"<details><summary>.*?</summary>|</details>", text)
     for index, fold in enumerate(folds):
         text = text.replace(fold, f"\0{index}\0", 1)
