@@ -43,13 +43,13 @@ def notebook(pieces: Sequence[Piece], page: str) -> str:
     said = Piece(f"*This notebook is the page <{page}>, with its snippets.*")
     shown = (said, Piece(INSTALL, code=True), *pieces)
     book = {
-        "cells": [_cell(piece, f"cell-{number}") for number, piece in enumerate(shown)],
+        "nbformat": 4,
+        "nbformat_minor": 5,
         "metadata": {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         },
-        "nbformat": 4,
-        "nbformat_minor": 5,
+        "cells": [_cell(piece, f"cell-{number}") for number, piece in enumerate(shown)],
     }
     nbformat.validate(book)
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
