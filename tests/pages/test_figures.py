@@ -1,6 +1,5 @@
 """The figures: drawn from the networks, readable by all, and drawn once only."""
 
-import importlib.util
 import pickle
 import re
 import shutil
@@ -14,6 +13,7 @@ from mkdocs.exceptions import Abort
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.weights.published import WeightsUnavailable
 from lineage_site.drawing.build import TOPICS, build
+from lineage_site.mkdocs import events
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -141,18 +141,13 @@ def test_the_build_says_in_a_line_what_is_not_installed(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     root = Path(__file__).parents[2]
-    spec = importlib.util.spec_from_file_location(
-        "hook", root / "src/lineage_site/mkdocs/figures.py"
-    )
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
 
     def fail(_: Path) -> None:
         raise error
 
     monkeypatch.setattr("lineage_site.drawing.build.build", fail)
     with pytest.raises(Abort, match=re.escape(str(error))):
-        hook.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))
+        events.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))
     error = ZeroDivisionError("a fault of ours")
     with pytest.raises(ZeroDivisionError):
-        hook.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))
+        events.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))

@@ -1,7 +1,7 @@
-"""Draws the picture that other sites show beside a link to a page, and names it to the template.
+"""The picture that other sites show beside a link to a page.
 
-A hook of mkdocs. Drawn by Pillow with the site's own font: no service is asked. A card is kept in
-.cache/cards under a hash of its words and of this file, so that a build draws what has changed.
+Drawn by Pillow with the site's own font: no service is asked. A card is kept in a folder under a
+hash of its words and of this file, so that a build draws what has changed.
 """
 
 import functools
@@ -9,8 +9,8 @@ import hashlib
 import io
 import re
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
@@ -19,11 +19,12 @@ MARGIN = 84
 PAPER, INK, MUTED, LINE, ACCENT = "#fffdf9", "#1c2128", "#57606a", "#c9c4b8", "#1f5fbf"
 FONT = "assets/fonts/source-serif-4-latin-wght-normal.woff2"
 FIRST, LAST = 1998, 2022
-CARDS: dict[str, bytes] = {}  # path in the site -> PNG
+YEAR = re.compile(r"\((\d{4})\)$")
 
 
 @functools.cache
 def font(docs: str, size: int, weight: int) -> ImageFont.FreeTypeFont:
+    """The site's font; `docs` is the pages' folder."""
     face = ImageFont.truetype(str(Path(docs) / FONT), size)
     face.set_variation_by_axes([weight])
     return face
@@ -39,16 +40,16 @@ def draw(title: str, description: str, years: dict[str, int], *, docs: str, site
         docs: The pages' folder, for the font.
         site: The site's name.
     """
-    card = Image.new("RGB", SIZE, PAPER)
-    pen = ImageDraw.Draw(card)
-    year = int(found[1]) if (found := re.search(r"\((\d{4})\)$", title)) else None
+    image = Image.new("RGB", SIZE, PAPER)
+    pen = ImageDraw.Draw(image)
+    year = years_of([title]).get(title)
     name = title.removesuffix(f" ({year})")
     width = SIZE[0] - 2 * MARGIN
 
     pen.text((MARGIN, 62), site, font=font(docs, 34, 600), fill=MUTED)
     if year:
-        told = font(docs, 34, 400)
-        pen.text((SIZE[0] - MARGIN, 62), str(year), font=told, fill=MUTED, anchor="ra")
+        thin = font(docs, 34, 400)
+        pen.text((SIZE[0] - MARGIN, 62), str(year), font=thin, fill=MUTED, anchor="ra")
     pen.line((MARGIN, 122, SIZE[0] - MARGIN, 122), fill=INK, width=2)
 
     size = 92
@@ -60,14 +61,14 @@ def draw(title: str, description: str, years: dict[str, int], *, docs: str, site
         top += size * 1.12
     top += 22
     body = font(docs, 33, 400)
-    told_lines = lines(description, body, width)
-    room = max(1, min(len(told_lines), int((SIZE[1] - 130 - top) // 44), 4))
-    if len(told_lines) > room:
-        kept = textwrap.shorten(" ".join(told_lines[:room]), 400, placeholder="")
-        while len(lines(f"{kept} …", body, width)) > room:
-            kept = kept.rpartition(" ")[0]
-        told_lines = lines(f"{kept.rstrip(',;:')} …", body, width)
-    for line in told_lines[:room]:
+    body_lines = lines(description, body, width)
+    room = max(1, min(len(body_lines), int((SIZE[1] - 130 - top) // 44), 4))
+    if len(body_lines) > room:
+        short = textwrap.shorten(" ".join(body_lines[:room]), 400, placeholder="")
+        while len(lines(f"{short} …", body, width)) > room:
+            short = short.rpartition(" ")[0]
+        body_lines = lines(f"{short.rstrip(',;:')} …", body, width)
+    for line in body_lines[:room]:
         pen.text((MARGIN, top), line, font=body, fill=MUTED)
         top += 44
 
@@ -83,7 +84,7 @@ def draw(title: str, description: str, years: dict[str, int], *, docs: str, site
     pen.text((MARGIN, base + 22), str(FIRST), font=small, fill=MUTED)
     pen.text((SIZE[0] - MARGIN, base + 22), str(LAST), font=small, fill=MUTED, anchor="ra")
     file = io.BytesIO()
-    colours = card.quantize(palette=palette(), dither=Image.Dither.NONE)
+    colours = image.quantize(palette=palette(), dither=Image.Dither.NONE)
     colours.save(file, "PNG", optimize=True)
     return file.getvalue()
 
@@ -91,10 +92,10 @@ def draw(title: str, description: str, years: dict[str, int], *, docs: str, site
 @functools.cache
 def palette() -> Image.Image:
     """The card's colours with their steps towards paper, which smooth a letter's edge."""
-    paper = ImageColor.getrgb(PAPER)
-    steps = [paper]
+    paper = ImageColor.getrgb(PAPER)[:3]
+    steps: list[tuple[int, ...]] = [paper]
     for colour, count in ((INK, 11), (MUTED, 10), (ACCENT, 10), (LINE, 1)):
-        full = ImageColor.getrgb(colour)
+        full = ImageColor.getrgb(colour)[:3]
         steps += [
             tuple(round(p + (c - p) * step / count) for p, c in zip(paper, full, strict=True))
             for step in range(1, count + 1)
@@ -116,29 +117,19 @@ def lines(text: str, face: ImageFont.FreeTypeFont, width: float) -> list[str]:
     return broken
 
 
-def kept(cache: Path, *words: Any, docs: str) -> bytes:
-    """The card of these words, drawn unless it is in the cache."""
+def card(
+    title: str, description: str, years: dict[str, int], *, docs: str, site: str, cache: Path
+) -> bytes:
+    """The PNG of these words as `draw` makes it, from the cache if it is there."""
+    words = (title, description, years, site)
     key = hashlib.sha256(Path(__file__).read_bytes() + repr(words).encode()).hexdigest()[:24]
     file = cache / f"{key}.png"
     if not file.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        title, description, years, site = words
         file.write_bytes(draw(title, description, years, docs=docs, site=site))
     return file.read_bytes()
 
 
-def on_page_context(context: dict[str, Any], page: Any, config: Any, nav: Any, **_: Any) -> None:
-    chapters = [p.title for p in nav.pages if p.file.src_uri.startswith("chapters/")]
-    years = {t: int(found[1]) for t in chapters if (found := re.search(r"\((\d{4})\)$", t))}
-    cache = Path(config["config_file_path"]).parent / ".cache" / "cards"
-    title = page.meta.get("title") or page.title
-    words = (title, page.meta["description"], years, config["site_name"])
-    page.card = f"assets/cards/{page.file.src_uri.rpartition('.')[0].replace('/', '-')}.png"
-    CARDS[page.card] = kept(cache, *words, docs=config["docs_dir"])
-
-
-def on_post_build(config: Any) -> None:
-    for path, picture in CARDS.items():
-        target = Path(config["site_dir"]) / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(picture)
+def years_of(titles: Iterable[str]) -> dict[str, int]:
+    """The year at the end of each title that has one, such as "LeNet-5 (1998)"."""
+    return {title: int(year[1]) for title in titles if (year := YEAR.search(title))}

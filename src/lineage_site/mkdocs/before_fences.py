@@ -1,14 +1,16 @@
-"""Finds the code blocks of a Markdown text as pymdownx.superfences shows them.
+"""The code blocks of a Markdown text, as pymdownx.superfences shows them.
 
-Job: text in, `Block`s out, each with its place in the text. It knows nothing of languages (that is
-`grammar`). Sybil's own Markdown lexer is not used: it runs fences that stand in HTML comments, and
-it skips in silence those with an info line that it does not know.
+The one reader of fences: of the site, and of the tests that run the pages (tests/docs/harness),
+which say what a fence may be. Text in, `Block`s out, each with its place in the text and its
+info line read. Sybil's own Markdown lexer is not used: it runs fences that stand in HTML comments,
+and it skips in silence those with an info line that it does not know. Standard library only.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)$")
@@ -17,6 +19,22 @@ AFTER_MARKER = re.compile(
 )
 # What may hold indented lines that are no code block: lists, admonitions, tabs, notes, definitions.
 CONTAINER = re.compile(r"^[ \t]*(?:[-*+][ \t]|\d+[.)][ \t]|!!!|\?\?\?|===[ \t!+]|\[\^|:[ \t]|/// )")
+OPTION = r'[\w-]+="[^"]*"'
+PLAIN = re.compile(rf"(?P<language>[\w#.+-]+)(?P<options>(?:[ \t]+{OPTION})*)[ \t]*")
+BRACES = re.compile(
+    rf"\{{[ \t]*\.(?P<language>[\w#+-]+)(?P<options>(?:[ \t]+(?:\.[\w-]+|{OPTION}))*)[ \t]*\}}"
+)
+# A line of pymdownx.snippets: a file of docs/ or of the repository, and a section of it.
+INCLUDE = re.compile(r'-{1,}8<-{1,}[ \t]+"(?P<path>[^":]+)(?::(?P<section>[\w-]+))?"')
+
+
+@dataclass(frozen=True)
+class Info:
+    """An info line, read: `{.python .continues title="x"}` and its plain form."""
+
+    language: str
+    classes: tuple[str, ...]
+    options: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,11 @@ class Block:
     body_start: int
     body_end: int
 
+    @property
+    def last_line(self) -> int:
+        """Line of the closing, from 1."""
+        return self.line + self.body.count("\n") + 1
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -55,7 +78,7 @@ def find_blocks(text: str) -> tuple[tuple[Block, ...], tuple[Problem, ...]]:
     """Finds every block, and whatever looks like one but would not be shown as one.
 
     Args:
-        text: The page, with `\\n` line ends.
+        text: The page; its lines end with a line feed alone.
 
     Returns:
         The blocks in their order, and the problems.
@@ -125,6 +148,24 @@ def find_blocks(text: str) -> tuple[tuple[Block, ...], tuple[Problem, ...]]:
         blank = not line.strip()
         number += 1
     return tuple(blocks), tuple(problems)
+
+
+def parse_info(info: str) -> Info | None:
+    """The parts of an info line; None where it follows neither form."""
+    match = (BRACES if info.startswith("{") else PLAIN).fullmatch(info)
+    if match is None:
+        return None
+    words = re.findall(rf"\.[\w-]+|{OPTION}", match["options"])
+    classes = tuple(word[1:] for word in words if word.startswith("."))
+    options = {k: v.strip('"') for k, _, v in (w.partition("=") for w in words if w[0] != ".")}
+    return Info(match["language"], classes, options)
+
+
+def section_of(text: str, name: str) -> str | None:
+    """The lines between `[start:name]` and `[end:name]` of an included file, or None."""
+    marks = rf"\[start:{name}\][^\n]*\n(.*?)\n[^\n]*\[end:{name}\]"
+    lines = re.search(marks, text, re.DOTALL)
+    return lines[1] if lines else None
 
 
 def dedent(text: str) -> str:
