@@ -43,7 +43,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "chapters.efficientnet", "docs/results/efficientnet.json", "docs/results/models.json",
     ),
     "vit": ("chapters.vit", "docs/results/vit.json"),
-    "convnext": ("chapters.convnext", "docs/results/convnext.json"),
+    "convnext": ("chapters.convnext", "docs/results/convnext*.json"),
     "house": (
         "pages.house",
         "src/*/*.py",

@@ -28,14 +28,14 @@ from lineage_site.drawing.kept import keep, machine, recorded, so_far
 
 __all__ = ["chart", "table"]
 
-NORMS = ("batch norm", "layer norm")
+NORMS = ("layer norm", "batch norm")
 
 
 def run() -> None:
     """Train each row that is not there yet, with each seed."""
     torch.set_num_threads(1)
-    for norm in NORMS:
-        for recipe, rates in ((RESNET, SGD_RATES), (CONVNEXT, ADAMW_RATES)):
+    for recipe, rates in ((RESNET, SGD_RATES), (CONVNEXT, ADAMW_RATES)):
+        for norm in NORMS:
             for rate in rates:
                 one = replace(recipe, lr=rate, warmup=0.0)
                 row = f"{norm}, {one.optimizer.__name__}, {rate:g}"
