@@ -43,11 +43,29 @@ NUMBER = re.compile(r"(?<![\w.,/-])(?<!\d[ \u202f])[-−]?\d[\d,]*(?:\.\d+)?(?![
 SMALL = {str(n) for n in range(11)}
 FENCE = re.compile(r"^([ \t]*)(`{3,}).*?^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
 
-ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-TENS = ("", "", *"twenty thirty forty fifty sixty seventy eighty ninety".split())
+ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+TENS = ("", "", *["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
 POWERS = {"hundred": 100, "thousand": 1000}
 SPELT = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(TENS[2:])})(?:[- ](?P<unit>{'|'.join(ONES[1:10])}))?"
@@ -122,6 +140,7 @@ def sections(text: str) -> list[str]:
 
 def unheld(page: pathlib.Path, text: str) -> list[str]:
     known = held(page, text) | SMALL
+    text = FROM.sub("", text)  # `misplaced` looks at these
     missing = [n for m in NUMBER.finditer(prose(text)) if (n := plain(m.group(0))) not in known]
     for section in sections(text):  # small numbers stand everywhere: their evidence stands near
         near = {round(float(n)) for n in held(page, section) if re.fullmatch(r"[\d.]+\d|\d", n)}
@@ -153,7 +172,8 @@ def stands_in(place: str, page: pathlib.Path, text: str) -> list[float]:
         told = output(text, words)
     elif where == "fact":
         facts = ledger.facts(page.stem.replace("-", "_"))
-        told = " ".join(str(fact.value) for fact in facts if fact.name.startswith(words))
+        told = " ".join(f"{f.name} {f.value}" for f in facts if f.name.startswith(words))
+        assert told, f"no fact of this page begins with {words!r}"
     elif where.startswith("results/"):
         kept = json.loads((ROOT / "docs" / where).read_text(encoding="utf-8"))
         for key in words.split("/"):

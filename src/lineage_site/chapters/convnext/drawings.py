@@ -8,7 +8,7 @@ from lineage_lab.anatomy.network import Anatomy, Layer
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.convnext import VARIANTS, ConvNeXt
 from lineage_lab.models.convnext_steps import ROAD
-from lineage_site.chapters.convnext import waking
+from lineage_site.chapters.convnext import waking, warmup
 from lineage_site.chapters.convnext.blocks import blocks
 from lineage_site.chapters.convnext.charts import fields, kernels, rates, scales
 from lineage_site.chapters.convnext.quiz import step, tiny
@@ -52,6 +52,7 @@ def draw() -> dict[str, str]:
         "scales.md": scales(),
         "road.md": _road_table(),
         "within.md": _within(),
+        "warmup.md": warmup.table(),
         "waking.svg": waking.chart(),
         "waking.md": waking.numbers(),
         "variants.md": _variants(),
@@ -76,7 +77,8 @@ def _road() -> str:
         "of its last map sees. "
         + "; ".join(
             f"{words}: {top1} %"
-            + (f" ± {deviation}, {step(key).macs / 1e9:.2f} G, {step(key).receptive_field} pixels" if key else "")
+            + (f" ± {deviation}, {step(key).macs / 1e9:.2f} G, " if key else "")
+            + (f"{step(key).receptive_field} pixels" if key else "")
             for key, words, top1, deviation in steps
         )
         + f". Swin-T stands at {SWIN} %.",

@@ -8,7 +8,6 @@ step is what the gradient and the rate make of it.
 
 from collections.abc import Callable
 from statistics import mean, stdev
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -134,6 +133,11 @@ def numbers() -> str:
     both("gradient of a layer scale, median", "scale_gradient", 0)
     both("gradient of a weight in a window, median", "window_gradient", 0)
     both("the first step moves that weight by", "window_step", 0)
+    shares = (mean(row[0] for row in _rows(name, "window_step")) / rate
+              for name, rate in RATES.items())  # fmt: skip
+    lines.append(
+        "| the same, as a share of the rate | " + " | ".join(f"{x:.1%}" for x in shares) + " |"
+    )
     both("layer scale after the first step, mean", "scale", 1)
     both(f"layer scale after {settings['steps']} steps, mean", "scale", settings["steps"])
     note = (

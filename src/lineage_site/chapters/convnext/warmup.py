@@ -2,7 +2,7 @@
 
 ``python -m lineage_site.chapters.convnext.warmup`` repeats the runs of the figure of the rates
 without a warm-up and writes ``docs/results/convnext-warmup.json``, row by row, so that a run that
-was stopped goes on where it was. The runs with a warm-up are those of ``docs/results/convnext.json``.
+was stopped goes on where it was. The runs with a warm-up stand in ``docs/results/convnext.json``.
 """
 
 from dataclasses import replace
@@ -11,10 +11,7 @@ from typing import Any
 
 import torch
 
-from lineage_lab.comparing.axes import COLOURS, DASHES, polyline
 from lineage_lab.comparing.provenance import provenance
-from lineage_lab.comparing.svg import Drawing
-from lineage_site.chapters.convnext.charts import _rate_axes, _rate_x
 from lineage_site.chapters.convnext.runs import (
     ADAMW_RATES,
     CONVNEXT,
@@ -26,7 +23,7 @@ from lineage_site.chapters.convnext.runs import (
 )
 from lineage_site.drawing.kept import keep, machine, recorded, so_far
 
-__all__ = ["chart", "table"]
+__all__ = ["table"]
 
 NORMS = ("layer norm", "batch norm")
 
@@ -56,6 +53,35 @@ def run() -> None:
                 kept["provenance"] = provenance()
                 keep("convnext-warmup", kept)
                 print(f"{row}: {mean(shares):.3f} ± {stdev(shares):.3f}", flush=True)
+
+
+def table() -> str:
+    """Each rate with a warm-up and without: the accuracy, and how many seeds stayed at chance."""
+    after = recorded("convnext-warmup")
+    lines = [
+        "| network, optimizer | rate | with a warm-up | without |",
+        "| --- | --: | --: | --: |",
+    ]
+    for norm in reversed(NORMS):
+        before = recorded("convnext")["results"][f"rates, {norm}"]
+        for row, run in before.items():
+            if (other := after["runs"].get(f"{norm}, {row}")) is not None:
+                optimizer, rate = row.split(", ")
+                lines.append(
+                    f"| {norm}, {optimizer} | {rate} | {_accuracy(run)} | {_accuracy(other)} |"
+                )
+    settings = after["settings"]
+    note = (
+        f"Mean and standard deviation of {len(SEEDS)} seeds; {settings['passes']} passes, batches "
+        f"of {settings['batch']}. The runs without a warm-up: {machine(after)}"
+    )
+    return "\n".join((*lines, "", note, ""))
+
+
+def _accuracy(run: dict[str, Any]) -> str:
+    words = f"{100 * run['mean']:.1f} ± {100 * run['deviation']:.1f} %"
+    stuck = sum(share < 0.2 for share in run["accuracies"])  # chance is 0.1
+    return f"{words}<br>{stuck} of {run['n']} seeds at chance" if stuck else words
 
 
 if __name__ == "__main__":
