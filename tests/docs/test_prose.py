@@ -43,29 +43,12 @@ NUMBER = re.compile(r"(?<![\w.,/-])(?<!\d[ \u202f])[-−]?\d[\d,]*(?:\.\d+)?(?![
 SMALL = {str(n) for n in range(11)}
 FENCE = re.compile(r"^([ \t]*)(`{3,}).*?^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
 
-ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
+ONES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
     "nineteen",
-]
-TENS = ("", "", *["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
+)
+TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 POWERS = {"hundred": 100, "thousand": 1000}
 SPELT = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(TENS[2:])})(?:[- ](?P<unit>{'|'.join(ONES[1:10])}))?"
@@ -90,7 +73,7 @@ def prose(text: str) -> str:
     text = re.sub(r"<!--.*?-->|\$\$.*?\$\$|\\\(.*?\\\)|`[^`\n]*`", " ", text, flags=re.DOTALL)
     text = re.sub(r"^\[\^[^\]]+\]:.*$|^--8<--.*$|\[\^[^\]]+\]", "", text, flags=re.MULTILINE)
     text = re.sub(r"^(#+ .*|\s*\d+\. )", "", text, flags=re.MULTILINE)
-    text = re.sub(r"[Ss]ections? \d[\d.]*(?: (?:and|to) \d[\d.]*)?|arXiv:\d+\.\d+", " ", text)
+    text = re.sub(r"[Ss]ections? \d[\d.]*(?: (?:and|to) \d[\d.]*)?|arXiv:\d+\.\d+|Tables? \d+", " ", text)
     return re.sub(r"\]\([^)]*\)|<[^>]+>", " ", text)
 
 

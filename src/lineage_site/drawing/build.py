@@ -59,6 +59,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "pages.fine_tune.recipes",
         "docs/results/elpv-lite.json",
         "docs/results/recipe-lines.json",
+        "docs/results/elpv-blocks.json",
     ),
     "peers": (
         "pages.fine_tune.peers",
