@@ -33,8 +33,8 @@ FACTS = (
     Fact("Learning rate: less by this every eight passes", "4 %", "section 6", shown=False),
     Fact("torchvision's issue on the 3×3 kernel", 906, "github.com/pytorch/vision/issues/906",
          shown=False),
-    Fact("The question put to TensorFlow", 2017, "github.com/tensorflow/tensorflow/issues/7130",
-         shown=False),
+    Fact("The question put to TensorFlow", "2016, 2017", "github.com/tensorflow/models/issues/443, "
+         "github.com/tensorflow/tensorflow/issues/7130", shown=False),
     Fact("Inception-v3", "December 2015", "arXiv:1512.00567", shown=False),
     Fact("Digits of this site's experiments", "4,000 and 1,000", "lineage_lab.data", shown=False),
 )  # fmt: skip
