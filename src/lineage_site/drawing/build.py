@@ -33,7 +33,7 @@ _Files = dict[str, str | bytes]
 def _chapters() -> dict[str, tuple[str, ...]]:
     """A topic for each chapter that draws, and the record of its long runs."""
     slugs = sorted(p.parent.name for p in SOURCE.glob("lineage_site/chapters/*/drawings.py"))
-    return {slug: (f"chapters.{slug}", f"docs/results/{slug}.json") for slug in slugs}
+    return {slug: (f"chapters.{slug}", f"docs/results/{slug}*.json") for slug in slugs}
 
 
 # Folder of docs/generated -> the module that draws it, and what it reads beside Python files.
@@ -43,7 +43,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "digit": ("pages.draw_a_digit",),
     **_chapters(),
     "efficientnet": (
-        "chapters.efficientnet", "docs/results/efficientnet.json", "docs/results/models.json",
+        "chapters.efficientnet", "docs/results/efficientnet*.json", "docs/results/models.json",
     ),
     "house": (
         "pages.house",
@@ -60,6 +60,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "pages.fine_tune.recipes",
         "docs/results/elpv-lite.json",
         "docs/results/recipe-lines.json",
+        "docs/results/elpv-blocks.json",
     ),
     "peers": (
         "pages.fine_tune.peers",

@@ -42,6 +42,12 @@ FACTS = (
     Fact(
         "Digits of this site's experiments", "4,000 and 1,000", "lineage_lab.data.sets", shown=False
     ),
+    Fact(
+        "ReLU beside tanh, one network of four layers on CIFAR-10",
+        "6 times as fast",
+        "Fig. 1",
+        shown=False,
+    ),
 )
 
 # What stood in the way, what was done, what the paper measured, where.

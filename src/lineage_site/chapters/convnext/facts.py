@@ -36,6 +36,7 @@ FACTS = (
     ),
     Fact("ResNet-50 with the old recipe, two decimals", f"{OLD_RECIPE}", "Table 10", shown=False),
     Fact("The road, top-1", " ".join(_TOP1.values()), "Table 10", shown=False),
+    Fact("Networks of the road with the new recipe", 14, "Table 10", shown=False),
     Fact("The end of the road, one decimal", "82.0", "section 2.6", shown=False),
     Fact(
         "Kernels of 9 and of 11",
@@ -65,10 +66,10 @@ FACTS = (
     Fact("Stochastic depth", "2016", "arXiv:1603.09382", shown=False),
     Fact("Layer norm", "2016", "arXiv:1607.06450", shown=False),
     Fact("Layer scale", "2021", "arXiv:2103.17239", shown=False),
-    Fact("Grouped convolutions, wider: ResNeXt", "2017", "doi:10.1109/CVPR.2017.634", shown=False),
+    Fact("Grouped convolutions, wider: ResNeXt", "2016", "arXiv:1611.05431", shown=False),
     Fact(
         "Depthwise convolutions: Xception, MobileNet",
-        "2017",
+        "2016, 2017",
         "arXiv:1610.02357, arXiv:1704.04861",
         shown=False,
     ),
@@ -96,6 +97,37 @@ FACTS = (
         "torchvision's own weights for ConvNeXt-T",
         "82.520",
         "torchvision, ConvNeXt_Tiny_Weights",
+        shown=False,
+    ),
+    Fact(
+        "What the recipe does to the images",
+        "RandAugment, mixup 0.8, CutMix 1.0, random erasing 0.25",
+        "Table 5",
+        shown=False,
+    ),
+    Fact(
+        "What else the recipe holds",
+        "label smoothing 0.1, stochastic depth, EMA 0.9999",
+        "Table 5",
+        shown=False,
+    ),
+    Fact(
+        "torchvision's ResNet-50, first and second weights",
+        "76.13 and 80.86",
+        "torchvision, ResNet50_Weights",
+        shown=False,
+    ),
+    Fact(
+        "torchvision's second recipe for ResNet-50",
+        "SGD, 600 epochs, batches of 1,024, "
+        "TrivialAugment, random erasing, mixup, CutMix, label smoothing, EMA",
+        "V. Vryniotis, pytorch.org/blog, 18 November 2021",
+        shown=False,
+    ),
+    Fact(
+        "Rate of the ResNets, and their batch",
+        "0.1, 256 images",
+        "He 2015, section 3.4",
         shown=False,
     ),
     Fact("Digits of this site's experiments", "4,000 and 1,000", "lineage_lab.data", shown=False),

@@ -15,26 +15,19 @@ from lineage_lab.chapters.convnext import (
     RESNET,
     accuracy,
     layer_scales,
-    on_the_road,
     small_convnext,
     train,
 )
 from lineage_lab.data import split_digits
 from lineage_lab.models.convnext import ConvNeXtBlock
+from lineage_site.chapters.convnext import waking, warmup
+from lineage_site.chapters.convnext.networks import ADAMW_RATES, NETS, SEEDS, SGD_RATES
 from lineage_site.drawing.records import read_or_empty, write
 
 __all__ = ["PARTS", "main"]
 
 KERNELS = (1, 3, 5, 7, 9, 11)
-SGD_RATES = (0.01, 0.03, 0.1, 0.3)
-ADAMW_RATES = (0.001, 0.003, 0.01, 0.03)
-SEEDS = range(5)
 RUNG = replace(CONVNEXT, lr=1e-2)  # the rate of the kernel experiment, chosen on one seed
-NETS: dict[str, Callable[[], nn.Module]] = {
-    "batch norm": lambda: on_the_road("fewer_norms"),
-    "layer norm": lambda: on_the_road("layer_norm"),
-    "ConvNeXt": small_convnext,
-}
 
 
 def plan() -> dict[str, dict[str, Callable[[int], tuple[nn.Module, float]]]]:
@@ -60,7 +53,10 @@ def plan() -> dict[str, dict[str, Callable[[int], tuple[nn.Module, float]]]]:
     return parts
 
 
-PARTS = plan()
+_ROWS = plan()
+# These keep their results in files of their own.
+OTHERS = {"waking": waking.run, "warmup": warmup.run}
+PARTS = (*_ROWS, *OTHERS)
 
 
 def asleep(model: nn.Module, seed: int) -> float:
@@ -74,7 +70,10 @@ def asleep(model: nn.Module, seed: int) -> float:
 def main(parts: Sequence[str]) -> None:
     """Run the rows that the file lacks, and write the file after each."""
     for part in parts:
-        for row, train_once in PARTS[part].items():
+        if part in OTHERS:
+            OTHERS[part]()
+            continue
+        for row, train_once in _ROWS[part].items():
             record = read_or_empty("convnext")
             rows = record.setdefault("results", {}).setdefault(part, {})
             if row in rows:

@@ -50,6 +50,18 @@ FACTS = (
     Fact("Top-1 of B7 in the paper's first version", "84.4 %", "version 1", shown=False),
     Fact("Lite0, top-1, float and 8-bit", "75.1 % and 74.4 %", LITE, shown=False),
     Fact("Lite0 in 8 bits, with swish", "75 to 46 %", POST, shown=False),
+    Fact(
+        "ReLU6, lowest and highest output",
+        "0 and 6",
+        "arXiv:1704.04861 and PyTorch, nn.ReLU6",
+        shown=False,
+    ),
+    Fact(
+        "torchvision's files of weights",
+        "B0 to B4 end in rwightman, B5 to B7 in lukemelas",
+        "torchvision, EfficientNet_B0_Weights to EfficientNet_B7_Weights",
+        shown=False,
+    ),
     Fact("Digits, and steps of one pass", "4,000 and 1,000, 125", "lineage_lab.data", shown=False),
     Fact("GPipe's weights", "557 million", "Table 2", shown=False),
 )

@@ -27,6 +27,7 @@ def charts() -> dict[str, str]:
     return {
         "gradients.svg": _gradients(found["gradients"]),
         "squeeze.svg": _squeeze(found["squeeze"]),
+        "squeeze.md": _trade(found["squeeze"]),
         "scales.svg": _scales({name: found[name] for name in SCALES}),
         "silenced.md": _silenced(found["several scales"]),
         "about.md": f"{once('googlenet')}; digits: {found['about']['digits']}.*\n",
@@ -194,3 +195,16 @@ def _silenced(row: dict[str, Any]) -> str:
         cells = [f"{_percent([sizes[i] for sizes in found])} %" for i in range(len(SIZES))]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join((*lines, ""))
+
+
+def _trade(rows: list[dict[str, Any]]) -> str:
+    """What a squeeze saves and costs, in two sentences."""
+    by_channels = {row["channels"]: row for row in rows}
+    whole, eight, one = (by_channels[channels] for channels in (None, 8, 1))
+    lost = 100 * (mean(whole["accuracies"]) - mean(eight["accuracies"]))
+    return (
+        f"With {eight['channels']} channels in place of 32 the network has "
+        f"{whole['macs'] / eight['macs']:.1f} times fewer multiply-adds, and loses {lost:.1f} "
+        f"points. With {one['channels']} channel it has {whole['macs'] / one['macs']:.0f} times "
+        f"fewer, and is wrong for {1 - mean(one['accuracies']):.0%} of the digits.\n"
+    )

@@ -49,8 +49,8 @@ FACTS = (
     ),
     Fact(
         "The question put to TensorFlow",
-        2017,
-        "github.com/tensorflow/tensorflow/issues/7130",
+        "2016, 2017",
+        "github.com/tensorflow/models/issues/443, github.com/tensorflow/tensorflow/issues/7130",
         shown=False,
     ),
     Fact("Inception-v3", "December 2015", "arXiv:1512.00567", shown=False),

@@ -8,6 +8,7 @@ from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.significance import Difference, differ, holm
 from lineage_lab.exercises import check
 from lineage_site.drawing.records import RESULTS, machine, read
+from lineage_site.pages.fine_tune import blocks
 
 __all__ = ["draw"]
 
@@ -48,6 +49,8 @@ def draw() -> dict[str, str]:
         "exercise.md": exercise.to_markdown(),
         "classes.md": classes(exercise),
         "check.md": f"{check('finetune-1', exercise)}\n",
+        "caution.md": blocks.caution(),
+        "blocks.md": blocks.table(),
     }
 
 

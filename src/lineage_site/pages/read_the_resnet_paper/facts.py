@@ -49,6 +49,7 @@ FACTS = (
         "section 3.3 and Fig. 3",
     ),
     Fact("Depth of the plain networks of Fig. 1", "20 and 56", "Fig. 1", shown=False),
+    Fact("Pages of the linked copy", 12, "the PDF of arXiv:1512.03385v1", shown=False),
     Fact("Crops at a test", "10", "section 3.4", shown=False),
     Fact("The authors' next paper", 2016, "arXiv:1603.05027", shown=False),
     Fact("Training images of CIFAR-10", "50,000", "section 4.2", shown=False),
