@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CONFIG = f"""
+CONFIG = """
 site_name: Small
 site_url: https://example.org/small/
-theme: {{name: mkdocs}}
+theme: {name: mkdocs}
 exclude_docs: part.md
 plugins:
-  - mkdocs-jupyter: {{include: ["*.ipynb"]}}
-  - mkdocstrings: {{handlers: {{python: {{paths: [src]}}}}}}
+  - mkdocs-jupyter: {include: ["*.ipynb"]}
+  - mkdocstrings: {handlers: {python: {paths: [src]}}}
 hooks: [hook.py]
 markdown_extensions:
-  - pymdownx.snippets: {{base_path: [docs], check_paths: true}}
+  - pymdownx.snippets: {base_path: [docs], check_paths: true}
 """
 # What the site's own events do of it.
 HOOK = """
