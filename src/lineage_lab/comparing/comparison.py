@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Dataset
+
 from lineage_lab import registry
 from lineage_lab.anatomy.network import describe
 from lineage_lab.comparing.provenance import provenance
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, Run, read_run, to_text
-from lineage_lab.data.sets import ImageSet, load, split
+from lineage_lab.data.sets import ImageSet, Source, load, split
 from lineage_lab.files import write_whole
 from lineage_lab.training.loop import History, finetune
 from lineage_lab.training.pretrained import StartingPoint, starting_point
@@ -30,10 +32,12 @@ _provenance = provenance  # benchmarks/finetune.py takes it from here
 
 logger = logging.getLogger(__name__)
 
+Images = str | Path | Source | Dataset[Any]
+
 
 def compare(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     recipe: Recipe | None = None,
     seeds: int | Sequence[int] = 3,
     *,
@@ -89,7 +93,7 @@ def compare(
 
 def compare_part(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     part: tuple[int, int],
     recipe: Recipe | None = None,
     seeds: int | Sequence[int] = 3,
@@ -157,7 +161,7 @@ class _Job:
 
 def _plan(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     recipe: Recipe | None,
     seeds: int | Sequence[int],
     limit: int | None,
@@ -238,11 +242,14 @@ def _table(jobs: Sequence[_Job], runs: Sequence[Run], limit: int | None) -> Comp
         "val": len(val),
         "drawn_by_seed": not images.validation or limit is not None,
     }
+    if images.groups is not None and not images.validation:
+        data["grouped_by"] = images.grouped_by
+        data["groups"] = int(images.groups.max()) + 1
     return Comparison(rows=tuple(rows), data=data, limit=limit)
 
 
-def _images(data: str | Path, entry: registry.Entry) -> ImageSet:
-    images = load(data, size=entry.input_size[-1])
+def _images(data: Images, entry: registry.Entry) -> ImageSet:
+    images = load(data, size=entry.input_size[-1], channels=entry.input_size[0])
     if entry.input_size[0] == 1 and images.images.shape[1] != 1:
         raise ValueError(f"{entry.name} takes grey images, but {images.name} is in colour")
     return images

@@ -40,6 +40,8 @@ __all__ = ["ENDINGS", "Facts", "Reading", "Unreadable", "decode", "fit", "inspec
 VERSION = 3
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000")
+# Where Pillow looks for a file's orientation; TIFF has it among its tags.
+ORIENTED = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 WHITE = (255, 255, 255, 255)
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -193,8 +195,9 @@ def _inspect(path: Path, size: int, mode: str, reading: Reading) -> tuple[Image.
         if values is None:
             opened.draft(None, (2 * size, 2 * size))  # does nothing but for JPEG
             opened.load()
-            with suppress(Exception):  # broken EXIF data turn nothing
-                ImageOps.exif_transpose(opened, in_place=True)
+            if opened.format == "TIFF" or not ORIENTED.isdisjoint(opened.info):
+                with suppress(Exception):  # broken EXIF data turn nothing
+                    ImageOps.exif_transpose(opened, in_place=True)
             if asked and _is_flat(opened):
                 raise ValueError(_which_page(len(places)))
             return _on_white(opened, mode), Facts(pages=len(places))

@@ -9,11 +9,14 @@ import re
 import stat
 from pathlib import Path
 
-__all__ = ["ENDINGS", "content", "hint", "is_image", "shown"]
+__all__ = ["ENDINGS", "content", "hint", "is_image", "is_narrow", "shown"]
 
 ENDINGS = frozenset(
-    """.avif .bmp .dcm .gif .heic .heif .hif .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .mpo .pbm
-    .pgm .pjpeg .png .pnm .ppm .tif .tiff .webp""".split()
+    {
+        *(".avif", ".bmp", ".dcm", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2"),
+        *(".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".pbm", ".pgm", ".pjpeg", ".png"),
+        *(".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+    }
 )
 HEAD = 512  # bytes that are looked at
 
@@ -31,21 +34,24 @@ _IMAGES = (
     (re.compile(rb".{4}ftyp(hei[cxms]|hev[cmxs]|mif1|msf1)", re.S), "HEIF"),
     (re.compile(rb".{128}DICM", re.S), "DICOM"),
 )
-_OTHERS = (
-    (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS, whose image was never "
-     "fetched: run git lfs pull"),
-    (re.compile(rb"\s*(<!doctype html|<html)", re.I), "a web page: a download was answered with "
-     "an error. Download it again"),
-    (re.compile(rb"\s*(<\?xml.{0,300})?<svg", re.S), "a drawing (SVG): save it as PNG"),
-    (re.compile(rb"8BPS"), "a file of Photoshop (PSD): save it as PNG or TIFF"),
-    (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "JPEG XL, which Pillow does not read: convert it to "
-     "PNG or JPEG, by djxl say"),
-    (re.compile(rb"\x93NUMPY"), "an array of NumPy: save it as TIFF or PNG"),
-    (re.compile(rb"\x89HDF\r\n"), "an HDF5 file: save its images as TIFF or PNG"),
-    (re.compile(rb".{344}n[i+]1\0", re.S), "a volume (NIfTI): save its slices as TIFF or PNG"),
-    (re.compile(rb"%PDF"), "a PDF: save its pages as PNG"),
-    (re.compile(rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!"), "an archive: unpack it"),
-)  # fmt: skip
+_OTHERS = {
+    rb"version https://git-lfs": (
+        "a pointer of Git LFS, whose image was never fetched: run git lfs pull"
+    ),
+    rb"(?i)\s*(<!doctype html|<html)": (
+        "a web page: a download was answered with an error. Download it again"
+    ),
+    rb"(?s)\s*(<\?xml.{0,300})?<svg": "a drawing (SVG): save it as PNG",
+    rb"8BPS": "a file of Photoshop (PSD): save it as PNG or TIFF",
+    rb"\0\0\0\x0cJXL |\xff\x0a": (
+        "JPEG XL, which Pillow does not read: convert it to PNG or JPEG, by djxl say"
+    ),
+    rb"\x93NUMPY": "an array of NumPy: save it as TIFF or PNG",
+    rb"\x89HDF\r\n": "an HDF5 file: save its images as TIFF or PNG",
+    rb"(?s).{344}n[i+]1\0": "a volume (NIfTI): save its slices as TIFF or PNG",
+    rb"%PDF": "a PDF: save its pages as PNG",
+    rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "an archive: unpack it",
+}
 
 
 def shown(path: Path) -> str:
@@ -74,7 +80,19 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS or bool(content(path))
 
 
+def is_narrow(path: Path) -> bool:
+    """Whether a file's first bytes tell that it has one page of 8 bits a channel at most."""
+    head = _head(path)
+    if head.startswith(b"\x89PNG"):
+        return head[24:25] != b"\x10"
+    return next((name for pattern, name in _IMAGES if pattern.match(head)), "") not in (
+        "TIFF",
+        "JPEG2000",
+        "PPM",
+    )
+
+
 def hint(path: Path) -> str:
     """What a file that no decoder knows is instead, and what to do; empty if that is unknown."""
     head = _head(path)
-    return next((words for pattern, words in _OTHERS if pattern.match(head)), "")
+    return next((words for pattern, words in _OTHERS.items() if re.match(pattern, head)), "")

@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from lineage_lab.data.sets import ImageSet
+from lineage_lab.data.sets import ImageSet, as_images
 from lineage_lab.heads import find_head
 from lineage_lab.training import device as devices
 from lineage_lab.training.batches import Batches, Prepare
@@ -114,8 +115,8 @@ class History:
 
 def finetune(
     model: nn.Module,
-    train: ImageSet,
-    val: ImageSet,
+    train: "ImageSet | Dataset[Any]",
+    val: "ImageSet | Dataset[Any]",
     recipe: Recipe | None = None,
     *,
     mean: Sequence[float] = HALF,
@@ -130,8 +131,9 @@ def finetune(
     Args:
         model: A classifier with a head of as many scores as there are classes (see
             `lineage_lab.heads.replace_head`); changed in place, left on the device.
-        train: Images to train on.
-        val: Images to validate with.
+        train: Images to train on; or a `torch.utils.data.Dataset` of ``(image, label)`` with its
+            ``classes``, as `lineage_lab.data.sets.as_images` takes it.
+        val: Images to validate with; likewise.
         recipe: How; the default recipe if ``None``.
         mean: Of each channel, which the published weights were trained with; pixels 0 to 1.
         std: Likewise.
@@ -153,6 +155,7 @@ def finetune(
         Interrupted: A signal came, and the state was saved.
     """
     recipe = recipe or Recipe()
+    train, val = as_images(train), as_images(val)
     path, head = find_head(model)
     if head.weight.shape[0] != len(train.classes):
         raise ValueError(

@@ -198,6 +198,8 @@ class Run:
             mean=self.prepare.mean_and_std[0],
             std=self.prepare.mean_and_std[1],
             channels=self.train.images.shape[1],
+            pixel_range=self.train.reading.pixel_range,
+            page=self.train.reading.page,
         )
         metrics = {"val_accuracy": self.curve[-1].val_accuracy if self.curve else None}
         checkpoint.save(
