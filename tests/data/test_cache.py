@@ -50,7 +50,7 @@ def run(code: str, *args: object, **settings: str) -> subprocess.Popen[str]:
 LOAD = """
 import sys
 from pathlib import Path
-from lineage_lab import data
+from lineage_lab.data import sets as data
 calls = 0
 def counted(*args, real=data.decode, **options):
     global calls
@@ -188,7 +188,7 @@ def test_another_process_keeps_its_entry(kept: Path, monkeypatch: pytest.MonkeyP
     make("a", kept)
     (entry,) = entries(kept)
     hold = run(
-        "import sys, numpy as np; from pathlib import Path; from lineage_lab import cache\n"
+        "import sys, numpy as np; from pathlib import Path; from lineage_lab.data import cache\n"
         "t = cache._opened(Path(sys.argv[1]), (1, 1, 1024, 1024))\n"
         "print(t is not None, flush=True); import time; time.sleep(60)",
         entry,
@@ -278,7 +278,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from lineage_lab import cache, finetune
+from lineage_lab import finetune
+from lineage_lab.data import cache
 from lineage_lab.data.sets import ImageSet, split
 from lineage_lab.training.device import forget_peak_memory
 from lineage_lab.training.recipe import Recipe

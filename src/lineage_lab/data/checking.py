@@ -4,11 +4,13 @@ Large sets are shared out to processes of their own, which know neither torch no
 program. Of each file a few numbers are kept, no pixels, so that memory grows little with the set.
 """
 
+import gc
 import hashlib
 import os
 import pickle
 import queue
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -189,22 +191,25 @@ def _odd(files: Sequence[Path], looks: Sequence[Look]) -> tuple[tuple[Path, str]
 
 def look_at(files: Sequence[Path], reading: Reading) -> list[Look]:
     """Decode files, and keep a few numbers of each."""
-    small = np.zeros((len(files), duplicates.SIDE, duplicates.SIDE), np.float32)
+    side = duplicates.SIDE
+    small = np.zeros((len(files), side, side), np.float32)
     looks: list[Look] = []
     for place, file in enumerate(files):
         try:
-            image, facts = inspect(file, size=duplicates.SIDE, mode="L", reading=reading)
-            small[place] = image.resize(
-                (duplicates.SIDE, duplicates.SIDE), Image.Resampling.BILINEAR
+            data = _bytes_of(file)
+            image, facts = inspect(
+                file, size=side, mode="L", reading=reading, data=data, rough=True
             )
-            with file.open("rb") as opened:
-                digest = hashlib.blake2b(opened.read(), digest_size=16).digest()
+            if image.size != (side, side):
+                image = image.resize((side, side), Image.Resampling.BILINEAR)
+            small[place] = image
         except Unreadable as error:
             words = str(error).removeprefix(f"{shown(file)} ")
             looks.append(Look(error=words, limits=error.limits))
         except OSError as error:
             looks.append(Look(error=f"can't be read: {error.strerror}"))
         else:
+            digest = b"" if data is None else hashlib.blake2b(data, digest_size=16).digest()
             looks.append(Look(digest=digest, facts=facts))
     hashes = duplicates.perceptual(small)
     means, spreads = small.mean(axis=(1, 2)), small.std(axis=(1, 2))
@@ -212,6 +217,20 @@ def look_at(files: Sequence[Path], reading: Reading) -> list[Look]:
         look if look.error else look._replace(perceptual=int(h), mean=float(m), spread=float(s))
         for look, h, m, s in zip(looks, hashes, means, spreads, strict=True)
     ]
+
+
+def _bytes_of(file: Path) -> bytes | None:
+    """All of a regular file; ``None`` if it is none, which `inspect` then tells."""
+    try:
+        handle = os.open(
+            file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+    except OSError:
+        return None
+    with open(handle, "rb", buffering=0) as opened:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        return opened.readall()
 
 
 def _looked(files: Sequence[Path], reading: Reading) -> Iterator[list[Look]]:
@@ -298,6 +317,7 @@ def _alone(file: Path, reading: Reading) -> Look:
 def serve() -> None:
     """Look at files for another process: names come on stdin, answers go to stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks ends this process
+    gc.disable()  # nothing here is a circle, and the search for some would take a tenth
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints does not go between the answers
     while (asked := _received(sys.stdin.buffer)) is not None:

@@ -19,6 +19,7 @@ What is done, and in this order:
    Pillow's antialiased bilinear filter.
 """
 
+import io
 import os
 import stat
 from contextlib import suppress
@@ -133,7 +134,13 @@ def decode(path: Path, *, size: int, mode: str, reading: Reading = DEFAULT) -> N
 
 
 def inspect(
-    path: Path, *, size: int, mode: str, reading: Reading = DEFAULT
+    path: Path,
+    *,
+    size: int,
+    mode: str,
+    reading: Reading = DEFAULT,
+    data: bytes | None = None,
+    rough: bool = False,
 ) -> tuple[Image.Image, Facts]:
     """The whole image of a file, of 8 bits a channel, and what the file was.
 
@@ -142,6 +149,9 @@ def inspect(
         size: Side that it will be scaled to; a JPEG may come with fewer pixels than it has.
         mode: As for `decode`.
         reading: As for `decode`.
+        data: Bytes of the file, if they were read already.
+        rough: Whether a JPEG may come smaller and in grey from the decoder itself, which is
+            quicker and not what `decode` gives; to look at it, not to learn from it.
 
     Returns:
         An image of this mode, and facts.
@@ -150,7 +160,7 @@ def inspect(
         Unreadable: As by `decode`.
     """
     try:
-        return _inspect(path, size, mode, reading)
+        return _inspect(path, size, mode, reading, data, rough)
     except Exception as error:  # decoders raise whatever a hostile file leads them to
         wrapped = Unreadable(
             f"{shown(path)} can't be read as an image: {_cause(error, path)}. Replace the file or "
@@ -161,18 +171,22 @@ def inspect(
         raise wrapped from error
 
 
-def _inspect(path: Path, size: int, mode: str, reading: Reading) -> tuple[Image.Image, Facts]:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no regular file, but a folder, a pipe or a device")
-    if status.st_size == 0:
+def _inspect(
+    path: Path, size: int, mode: str, reading: Reading, data: bytes | None, rough: bool
+) -> tuple[Image.Image, Facts]:
+    if data is None:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is no regular file, but a folder, a pipe or a device")
+    if not (status.st_size if data is None else len(data)):
         raise ValueError("it is empty (0 bytes)")
     try:
-        opened = Image.open(path, formats=FORMATS)
+        opened = Image.open(path if data is None else io.BytesIO(data), formats=FORMATS)
+        opened.filename = os.fspath(path)
     except UnidentifiedImageError:
         kind = content(path)
         if kind == "TIFF":  # of a kind that Pillow does not know
-            return _exotic(path, 0, 1, mode, reading)
+            return _exotic(path, mode, reading)
         if kind != "HEIF" or not _heif():
             raise
         opened = Image.open(path, formats=("HEIF",))
@@ -184,16 +198,18 @@ def _inspect(path: Path, size: int, mode: str, reading: Reading) -> tuple[Image.
         page = reading.page or 1
         if opened.format == "TIFF" and len(places) > 1:
             if page > len(places):
-                raise ValueError(f"page {page} was asked for, and it has {len(places)} pages")
+                raise ValueError(scans.no_page(page, len(places)))
             opened.seek(places[page - 1])
         asked = len(places) > 1 and reading.page is None
-        place = places[page - 1] if len(places) > 1 else 0
         try:
             values = scans.wide(opened)
         except scans.Unread:
-            return _exotic(path, place, len(places), mode, reading)
+            return _exotic(path, mode, reading)
         if values is None:
-            opened.draft(None, (2 * size, 2 * size))  # does nothing but for JPEG
+            if rough:
+                opened.draft(mode, (size, size))
+            else:
+                opened.draft(None, (2 * size, 2 * size))  # does nothing but for JPEG
             opened.load()
             if opened.format == "TIFF" or not ORIENTED.isdisjoint(opened.info):
                 with suppress(Exception):  # broken EXIF data turn nothing
@@ -207,15 +223,13 @@ def _inspect(path: Path, size: int, mode: str, reading: Reading) -> tuple[Image.
     return _narrowed(values, turn, len(places), asked, mode, reading)
 
 
-def _exotic(
-    path: Path, place: int, pages: int, mode: str, reading: Reading
-) -> tuple[Image.Image, Facts]:
+def _exotic(path: Path, mode: str, reading: Reading) -> tuple[Image.Image, Facts]:
     if find_spec("tifffile") is None:
         raise ModuleNotFoundError(
             "it is a TIFF file of a kind that Pillow does not read, and tifffile does: pip install "
             '"lineage-lab[scans]"'
         )
-    values = scans.by_tifffile(path, place)
+    values, pages = scans.by_tifffile(path, reading.page)
     return _narrowed(values, None, pages, pages > 1 and reading.page is None, mode, reading)
 
 

@@ -8,6 +8,7 @@ systems leave behind, is not looked at. No link to a folder is followed below a 
 that a circle of links ends; none that leads out is. Nothing is ever written.
 """
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,6 +58,13 @@ LINK_NOWHERE = "is a link that leads nowhere, or in a circle"
 NO_CLASS_FOLDER = "is not in a class folder"
 
 
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
 @dataclass(slots=True)
 class Scan:
     """One look at a folder, and what was noted so far."""
@@ -66,34 +74,42 @@ class Scan:
     problems: list[Problem] = field(default_factory=list)
     ignored: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    links: set[Path] = field(default_factory=set)
     _listed: dict[Path, tuple[list[Path], list[Path]]] = field(default_factory=dict)
 
     def inside(self, folder: Path) -> tuple[list[Path], list[Path]]:
         """Folders and files in a folder, by name; links to folders count as folders."""
         if folder not in self._listed:
+            folders: list[Path] = []
+            files: list[Path] = []
             try:
-                paths = [
-                    path
-                    for path in folder.iterdir()
-                    if not path.name.startswith(".") and path.name.lower() not in DEBRIS
-                ]
+                with os.scandir(folder) as found:
+                    entries = [
+                        entry
+                        for entry in found
+                        if not entry.name.startswith(".") and entry.name.lower() not in DEBRIS
+                    ]
             except OSError as error:
                 self.problems.append(Problem(folder, f"can't be listed: {error.strerror}"))
-                paths = []
-            paths.sort(key=lambda path: (unicodedata.normalize("NFC", path.name), path.name))
-            folders = [path for path in paths if path.is_dir()]
-            known = set(folders)
-            self._listed[folder] = folders, [path for path in paths if path not in known]
+                entries = []
+            entries.sort(key=lambda entry: (unicodedata.normalize("NFC", entry.name), entry.name))
+            for entry in entries:  # which know their kind: no file is asked again
+                path = folder / entry.name
+                (folders if _is_folder(entry) else files).append(path)
+                if entry.is_symlink():
+                    self.links.add(path)
+            self._listed[folder] = folders, files
         return self._listed[folder]
 
     def images(self, folder: Path, *, tell: bool = True, deep: bool = True) -> Iterator[Path]:
         """Images in a folder and its inner folders; what is none is told."""
         folders, files = self.inside(folder)
         for path in files:
-            if path.is_symlink() and not path.exists():
+            linked = path in self.links
+            if linked and not path.exists():
                 if tell:
                     self.problems.append(Problem(path, LINK_NOWHERE))
-            elif out := leads_out(path, self.root):
+            elif linked and (out := leads_out(path, self.root)):
                 if tell:
                     self.problems.append(out)
             elif is_image(path):
@@ -112,14 +128,20 @@ class Scan:
         """Whether there is an image in it, however deep."""
         return next(self.images(folder, tell=False), None) is not None
 
-    def through(self, folder: Path) -> Path:
-        """The folder itself, or the single one inside that is all it has."""
+    def through(self, folder: Path, *, whole: bool = True) -> Path:
+        """The folder itself, or the single one inside that is all it has.
+
+        Args:
+            folder: The folder.
+            whole: Whether it is the whole set: then a single part that is there to validate or
+                to test with is not taken for all of it.
+        """
         for _ in range(8):
             folders, files = self.inside(folder)
-            full = [f for f in folders if not f.is_symlink() and self.holds_images(f)]
-            if len(full) != 1 or any(map(is_image, files)):
+            full = [f for f in folders if f.is_symlink() or self.holds_images(f)]
+            if len(full) != 1 or full[0].is_symlink() or any(map(is_image, files)):
                 return folder
-            if part_of(full[0].name)[0] in (VAL, TEST):  # nobody meant it to be trained on
+            if whole and part_of(full[0].name)[0] in (VAL, TEST):
                 return folder
             below, flat = self.inside(full[0])
             inner = [f for f in below if self.holds_images(f)]
@@ -213,7 +235,7 @@ def assembled(
         for label, name in enumerate(classes)
         for file in (test.classes.get(name, ()) if test is not None else ())
     ]
-    validation = sum(map(len, val.classes.values())) if val is not None else 0
+    validation = sum(len(val.classes.get(name, ())) for name in classes) if val is not None else 0
     if test is not None or val is not None:
         _tell_parts(look, val, test, validation, len(held))
     shown_parts = [part for part in (train, val, test) if part is not None]
@@ -318,7 +340,8 @@ def _parts(look: Scan, base: Path) -> list[Part]:
             parts.append(_part(look, name, paths[0]))
     chosen = {path for paths in group.values() for path in paths}
     known = {name for part in parts for name in part.classes}
-    names = " nor ".join(paths[0].name for paths in group.values())
+    order = {TRAIN: 0, VAL: 1, TEST: 2}
+    names = " nor ".join(group[name][0].name for name in sorted(group, key=order.__getitem__))
     for path in (*folders, *files):
         if path in chosen:
             continue
@@ -333,7 +356,6 @@ def _parts(look: Scan, base: Path) -> list[Part]:
             words = f"is neither {names}" if len(group) > 1 else f"is not {names}"
             words += f", and its {count:,} images are not used" if count else ""
             look.ignored.append(Problem(path, words))
-    order = {TRAIN: 0, VAL: 1, TEST: 2}
     return sorted(parts, key=lambda part: order[part.name])
 
 
@@ -375,7 +397,7 @@ def _inverse(look: Scan, base: Path, folders: list[Path]) -> list[Part]:
 
 def _part(look: Scan, name: str, folder: Path) -> Part:
     """Classes of one part."""
-    base = look.through(folder) if folder != look.root else folder
+    base = look.through(folder, whole=False) if folder != look.root else folder
     part = Part(name, folder, {}, {})
     if look.source.label:
         for file in look.images(base):

@@ -12,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["NoRange", "Unread", "Wide", "by_tifffile", "pages", "proposed", "wide"]
+__all__ = ["NoRange", "Unread", "Wide", "by_tifffile", "no_page", "pages", "proposed", "wide"]
 
 # Tags of TIFF 6.0, and of its supplements.
 SUBFILE, BITS, PHOTOMETRIC, PLANAR, EXTRA, FORMAT = 254, 258, 262, 284, 338, 339
 DEPTH, DNG = 32997, 50706
 COLOUR_FILTER = 32803  # a camera's raw picture
+RAW = (
+    "it is a camera's raw picture, of which only a preview could be shown: develop it to TIFF or "
+    "JPEG first"
+)
+VOLUME = "it is a volume in one page: save its slices as pages or as files"
 REDUCED, MASK = 1, 4  # bits of SUBFILE
 UNSIGNED, SIGNED = 1, 2  # values of FORMAT
 ASSOCIATED = 1  # a value of EXTRA: the colours were multiplied by their alpha
@@ -130,6 +135,8 @@ def pages(opened: Image.Image) -> list[int]:
         opened: The file, whose first page is left in front.
     """
     found = []
+    if not getattr(opened, "is_animated", False):
+        return [0]
     for place in range(getattr(opened, "n_frames", 1)):
         opened.seek(place)
         tags: Any = getattr(opened, "tag_v2", {})
@@ -220,13 +227,10 @@ def _tiff(opened: Image.Image) -> Wide | None:
     tags: Any = getattr(opened, "tag_v2", {})
     photometric = tags.get(PHOTOMETRIC, 1)
     if DNG in tags or photometric == COLOUR_FILTER or int(tags.get(SUBFILE, 0) or 0) & REDUCED:
-        raise ValueError(
-            "it is a camera's raw picture, of which only a preview could be shown: develop it "
-            "to TIFF or JPEG first"
-        )
+        raise ValueError(RAW)
     bits, signs = tags.get(BITS, (1,)), tags.get(FORMAT, (UNSIGNED,))
     if int(tags.get(DEPTH, 1) or 1) > 1:
-        raise ValueError("it is a volume in one page: save its slices as pages or as files")
+        raise ValueError(VOLUME)
     inverted = photometric == 0
     top = 2 ** bits[0] - 1 if signs[0] == UNSIGNED and bits[0] <= 16 else None
     if max(bits) <= 8:
@@ -262,12 +266,15 @@ class Unread(ValueError):  # noqa: N818
     """Pillow would give wrong values, or none."""
 
 
-def by_tifffile(path: Any, page: int) -> Wide:
+def by_tifffile(path: Any, page: int | None) -> tuple[Wide, int]:
     """The values of a TIFF file of a kind that Pillow does not read, such as 64-bit floats.
 
     Args:
         path: The file.
-        page: Place of the page, from 0.
+        page: Which of its whole pages, from 1; ``None`` for the first.
+
+    Returns:
+        The values, and the number of pages.
 
     Raises:
         ModuleNotFoundError: tifffile is not installed.
@@ -276,12 +283,19 @@ def by_tifffile(path: Any, page: int) -> Wide:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        found: Any = file.pages[page]
+        every: list[Any] = [
+            one for one in file.pages if not int(one.subfiletype) & (REDUCED | MASK)
+        ]
+        if (page or 1) > len(every):
+            raise ValueError(no_page(page or 1, len(every)) if every else RAW)
+        found = every[(page or 1) - 1]
+        if int(found.photometric) == COLOUR_FILTER:
+            raise ValueError(RAW)
         limit = Image.MAX_IMAGE_PIXELS
         if limit and found.size > 4 * limit:
             raise Image.DecompressionBombError(f"{found.shape} values")
         if getattr(found, "imagedepth", 1) > 1:
-            raise ValueError("it is a volume in one page: save its slices as pages or as files")
+            raise ValueError(VOLUME)
         values = found.asarray()
         if values.ndim == 3 and found.planarconfig == 2:
             values = np.moveaxis(values, 0, -1)
@@ -298,9 +312,14 @@ def by_tifffile(path: Any, page: int) -> Wide:
             raise ValueError(f"it has {values.shape[2]} channels: save three of them, or one")
         grey_or_colour = values[..., :3] if colours == 3 else values[..., 0]
         if extra and kind == np.uint16:
-            return _veiled(grey_or_colour, values[..., colours], extra[0], inverted)
+            return _veiled(grey_or_colour, values[..., colours], extra[0], inverted), len(every)
         values = grey_or_colour
-    return Wide(values, top, inverted)
+    return Wide(values, top, inverted), len(every)
+
+
+def no_page(page: int, pages: int) -> str:
+    """Words for a page that is not there."""
+    return f"page {page} was asked for, and it has {pages} page{'s' * (pages > 1)}"
 
 
 def _veiled(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
-from lineage_lab.data.folders import Scan, assembled, leads_out
+from lineage_lab.data.folders import Scan, assembled
 from lineage_lab.data.kinds import shown
 from lineage_lab.data.listing import (
     TEST,
@@ -113,9 +113,10 @@ def scan(paths: Sequence[Path], source: Source, root: Path | None = None) -> tup
     for path in paths:
         if not path.is_file():
             raise FileNotFoundError(f"there is no table {path}")
+    title = None if root else paths[0]
     root = root or paths[0].absolute().parent
     look = Scan(root, source)
-    rows = _Rows(look)
+    rows = _Rows(look, title)
     for path in paths:
         rows.take(path, several=len(paths) > 1)
     return rows.joined()
@@ -132,8 +133,8 @@ class _Row:
 class _Rows:
     """Rows of all tables, each with its file."""
 
-    def __init__(self, look: Scan) -> None:
-        self.look = look
+    def __init__(self, look: Scan, title: Path | None) -> None:
+        self.look, self.title = look, title
         self.files = _Files(look)
         self.rows: list[_Row] = []
         self.labelled = self.empty = 0
@@ -215,7 +216,7 @@ class _Rows:
                 if not part.classes[label]:
                     del part.classes[label]
         listing, report = assembled(
-            look, list(parts.values()), look.root, order=_order, title=self.tables[0],
+            look, list(parts.values()), look.root, order=_order, title=self.title,
             groups={row.file: row.group for row in rows},
         )  # fmt: skip
         return listing, report
@@ -275,7 +276,7 @@ class _Files:
                 f"{shown(found[1])}: write their folder into the table"
             )
             look.problems.append(Problem(Path(name), what))
-        elif leads_out(Path(at), self.root):
+        elif Path(at).exists() and not Path(at).resolve().is_relative_to(self.root.resolve()):
             what = "is a path that leads out of the table's folder: put the images beside the table"
             look.problems.append(Problem(Path(name), what))
         else:
