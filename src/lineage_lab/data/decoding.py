@@ -54,8 +54,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 DICOM = (
-    "it is DICOM, a medical file: convert it to 16-bit PNG, with DCMTK's dcm2img +on2 IN.dcm "
-    "OUT.png say, and state its range then"
+    "it is DICOM, a medical file: convert it to 16-bit PNG, all files by the same window, as with "
+    "DCMTK's dcmj2pnm +on2 +Ww CENTRE WIDTH IN.dcm OUT.png"
 )
 
 
