@@ -1,10 +1,12 @@
 """Commands that train nothing: ``models``, ``describe``, ``data``, ``doctor``, ``show``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lineage_lab.cli.output import columns, table
+from lineage_lab.cli.output import columns, counting, table
+from lineage_lab.cli.sources import source_from, source_options
 
 __all__ = ["data", "describe", "doctor", "models", "show"]
 
@@ -47,20 +49,36 @@ def data(context: click.Context) -> None:
     for name, found in DATASETS.items():
         rows.append((name, f"{found.images:,}", str(found.classes), found.licence, found.state()))
     rows.append(
-        ("FOLDER", "", "", "", "a folder of class folders, or of train/ and val/ with them")
+        ("PATH", "", "", "", "a folder of class folders, or of train/, val/ and test/; or a table")
     )
     columns(rows)
 
 
 @data.command("check")
 @click.argument("folder", type=click.Path(path_type=Path))
-def check_data(folder: Path) -> None:
-    """Open every image of FOLDER and tell all that is wrong at once; exit code 1 if anything is."""
-    from lineage_lab.data.folders import check
+@source_options
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page to look at: pictures of each class, twins, what is left out.",
+)
+def check_data(folder: Path, html: Path | None, **options: Any) -> None:
+    """Open every image of FOLDER (or of a table) and tell all that is wrong at once.
 
-    report = check(folder)
-    click.echo(str(report))
-    raise click.exceptions.Exit(0 if report.ok else 1)
+    The exit code is 1 if anything is.
+    """
+    from lineage_lab.data.checking import examine
+    from lineage_lab.files import write_whole
+
+    with counting() as on_image:
+        found = examine(source_from(folder, options), on_image=on_image)
+    click.echo(str(found.report))
+    if html:
+        from lineage_lab.data.contact_sheet import contact_sheet
+
+        write_whole(html, contact_sheet(found))
+        click.echo(f"written: {html}")
+    raise click.exceptions.Exit(0 if found.report.ok else 1)
 
 
 @click.command()

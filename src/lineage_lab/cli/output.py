@@ -9,7 +9,7 @@ import click
 
 from lineage_lab.files import one_line
 
-__all__ = ["columns", "progress", "table"]
+__all__ = ["columns", "counting", "progress", "table"]
 
 Report = Callable[[str, int, int, int, float], None]
 
@@ -50,6 +50,21 @@ def progress(runs: int) -> Iterator[Report]:
             click.echo(f"{where}: step {step}/{steps}, loss {loss:.3f}", err=True)
 
     yield on_line
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar over a number of images on a terminal; nothing in a log."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("opening images", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def table(result: Any) -> None:

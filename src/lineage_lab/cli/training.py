@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lineage_lab.cli.output import columns, progress, table
+from lineage_lab.cli.sources import source_from, source_options
 
 __all__ = ["compare", "find_rate", "finetune"]
 
@@ -17,7 +18,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         [
             click.option("--data", "source", required=True,
-                         help="A name that `lineage-lab data` lists, or a folder."),
+                         help="A name that `lineage-lab data` lists, a folder, or a table."),
             click.option("--epochs", type=click.IntRange(1), help="Passes.  [default: 1]"),
             click.option("--minutes", type=float, help="Train for so long in place of --epochs."),
             click.option("--limit", type=click.IntRange(8), help="Use about so many images."),
@@ -37,7 +38,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
         ]
     ):  # fmt: skip
         command = option(command)
-    return command
+    return source_options(command)
 
 
 def _read_part(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -86,6 +87,7 @@ def compare(
     from lineage_lab.comparing import comparison
     from lineage_lab.files import write_whole
 
+    images = source_from(source, settings)
     changes = _changes(threads, settings, lines)
     files = [json_file] if json_file else []
     if out:
@@ -103,12 +105,12 @@ def compare(
         result: comparison.Comparison | None
         if part and out:
             result = comparison.compare_part(
-                names, source, part, None, seeds, out=out, limit=limit,
+                names, images, part, None, seeds, out=out, limit=limit,
                 random_weights=random_weights, on_step=report, **changes,
             )  # fmt: skip
         else:
             result = comparison.compare(
-                names, source, None, seeds, limit=limit, random_weights=random_weights, out=out,
+                names, images, None, seeds, limit=limit, random_weights=random_weights, out=out,
                 resume=resume, on_step=report, **changes,
             )  # fmt: skip
     if result is None:
@@ -151,6 +153,7 @@ def finetune(
     """
     from dataclasses import replace
 
+    from lineage_lab.comparing.significance import wilson
     from lineage_lab.data.sets import load, split
     from lineage_lab.training.loop import finetune as routine
     from lineage_lab.training.pretrained import starting_point
@@ -160,11 +163,13 @@ def finetune(
         raise click.UsageError(
             "--resume goes on with a run that was kept: give its folder by --out"
         )
+    images = source_from(source, settings)
     start = starting_point(name, random=random_weights)
     recipe = replace(
         recipe_for(start.entry.family), **_changes(threads, settings, lines), seed=seed
     )
-    train, val = split(load(source, size=start.entry.input_size[-1]), seed=seed, limit=limit)
+    channels, _, side = start.entry.input_size
+    train, val = split(load(images, size=side, channels=channels), seed=seed, limit=limit)
     model = start.model(len(train.classes), seed=seed)
     with progress(1) as report:
 
@@ -177,8 +182,10 @@ def finetune(
         )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":  # of several processes one speaks for all
         return
+    low, high = wilson(sum(history.correct), len(val))
     click.echo(
-        f"{name} on {train.name}, seed {seed}: {100 * history.val_accuracy:.1f} % of {len(val):,} "
+        f"{name} on {train.name}, seed {seed}: {100 * history.val_accuracy:.1f} % "
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}) of {len(val):,} "
         f"validation images right after {history.train_seconds:.1f} s of training on "
         f"{history.device} ({history.images_per_second:.1f} images/s, {history.precision}, "
         f"{history.memory_format}{', compiled' if history.compiled else ''})"
@@ -212,9 +219,11 @@ def find_rate(
     from lineage_lab.training.pretrained import starting_point
     from lineage_lab.training.recipe import recipe_for
 
+    images = source_from(source, settings)
     start = starting_point(name, random=random_weights)
     recipe = replace(recipe_for(start.entry.family), **_changes(threads, settings, lines))
-    train, _ = split(load(source, size=start.entry.input_size[-1]), seed=0, limit=limit)
+    channels, _, side = start.entry.input_size
+    train, _ = split(load(images, size=side, channels=channels), seed=0, limit=limit)
     curve = lr_find(start.model(len(train.classes), seed=0), train, recipe,
                     mean=start.mean, std=start.std)  # fmt: skip
     rows: list[tuple[str, ...]] = [("rate of the body", "loss, smoothed")]

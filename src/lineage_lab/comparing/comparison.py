@@ -14,12 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Dataset
+
 from lineage_lab import registry
 from lineage_lab.anatomy.network import describe
 from lineage_lab.comparing.provenance import provenance
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_run, run_record, to_text
-from lineage_lab.data.sets import ImageSet, load, split
+from lineage_lab.data.sets import ImageSet, Source, load, split
 from lineage_lab.files import write_whole
 from lineage_lab.training.history import History
 from lineage_lab.training.loop import finetune
@@ -32,11 +34,12 @@ logger = logging.getLogger(__name__)
 
 # Called after a training step: network, seed, step from 1, number of steps, loss.
 OnStep = Callable[[str, int, int, int, float], None]
+Images = str | Path | Source | Dataset[Any]
 
 
 def compare(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     recipe: Recipe | None = None,
     seeds: int | Sequence[int] = 3,
     *,
@@ -92,7 +95,7 @@ def compare(
 
 def compare_part(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     part: tuple[int, int],
     recipe: Recipe | None = None,
     seeds: int | Sequence[int] = 3,
@@ -160,7 +163,7 @@ class _Job:
 
 def _plan(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     recipe: Recipe | None,
     seeds: int | Sequence[int],
     limit: int | None,
@@ -250,11 +253,14 @@ def _table(jobs: Sequence[_Job], runs: Sequence[History], limit: int | None) -> 
         "val": len(val),
         "drawn_by_seed": not images.validation or limit is not None,
     }
+    if images.groups is not None and not images.validation:
+        data["grouped_by"] = images.grouped_by
+        data["groups"] = int(images.groups.max()) + 1
     return Comparison(rows=tuple(rows), data=data, limit=limit)
 
 
-def _images(data: str | Path, entry: registry.Entry) -> ImageSet:
-    images = load(data, size=entry.input_size[-1])
+def _images(data: Images, entry: registry.Entry) -> ImageSet:
+    images = load(data, size=entry.input_size[-1], channels=entry.input_size[0])
     if entry.input_size[0] == 1 and images.images.shape[1] != 1:
         raise ValueError(f"{entry.name} takes grey images, but {images.name} is in colour")
     return images

@@ -6,6 +6,7 @@ The file (schema 2) is one object:
 | --- | --- |
 | `schema` | 2: of this form. |
 | `data` | `name`, `licence`, `classes`, `train` and `val` (numbers of images), `drawn_by_seed`. |
+| | Where groups were kept whole, `grouped_by` and `groups`, their number. |
 | `limit` | At most about so many images were used, or `null` for all. |
 | `rows` | One a network: its attributes (`lineage_lab.comparing.runs.Row`), `runs` among them. |
 | `derived` | Computed from the above, for readers without this package; `load` ignores it. |
@@ -60,7 +61,7 @@ class Comparison:
         rows: Results, one a network, in the order asked for.
         data: Facts of the data set: its ``name``, ``licence`` and ``classes``; ``train`` and
             ``val``: how many images were used; ``drawn_by_seed``: whether each seed drew its
-            own split.
+            own split; where groups were kept whole, ``grouped_by`` and their number ``groups``.
         limit: Number of images that were used at most, about; ``None`` for all.
 
     Examples:
@@ -104,6 +105,8 @@ class Comparison:
         seeds = f"{number} seed" + ("s" if number > 1 else "")
         spread = " (mean ± standard deviation)" if number > 1 else ""
         split = "split by seed" if d["drawn_by_seed"] else "the data set's own split"
+        if d.get("grouped_by"):
+            split += f", each of {d['groups']:,} groups by {d['grouped_by']} on one side"
         own = "" if self.recipe else " Each family with its own recipe."
         part = " A limited run, not the whole set." if self.limit is not None else ""
         random = " Random weights, not pretrained." if self.is_random else ""

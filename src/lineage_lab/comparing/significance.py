@@ -13,7 +13,8 @@ from itertools import combinations
 from math import atan, cos, pi, sin, sqrt, tan
 from statistics import NormalDist, mean, variance
 
-__all__ = ["Difference", "differ", "differences", "half_interval", "holm", "mcnemar"]
+__all__ = ["Difference", "differ", "differences", "half_interval", "holm", "mcnemar",
+           "wilson"]  # fmt: skip
 
 LEVEL = 0.05
 MOST_FREEDOM = 1000  # degrees of freedom; above, Student's t is the normal distribution
@@ -266,6 +267,27 @@ def holm(values: Sequence[float]) -> tuple[float, ...]:
         least = max(least, min(1.0, (len(values) - rank) * values[index]))
         corrected[index] = least
     return tuple(corrected)
+
+
+def wilson(right: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (E. B. Wilson, JASA 22, 1927), which no count makes empty.
+
+    Args:
+        right: Number of right answers.
+        of: Number of all.
+
+    Returns:
+        Its ends, from 0 to 1.
+
+    Examples:
+        >>> [round(end, 2) for end in wilson(4, 4)]
+        [0.51, 1.0]
+    """
+    z = NormalDist().inv_cdf(1 - LEVEL / 2)
+    share, spread = right / of, z * z / of
+    centre = (share + spread / 2) / (1 + spread)
+    half = sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _numbers(answers: Sequence[Sequence[bool]]) -> list[list[float]]:

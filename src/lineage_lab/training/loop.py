@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from lineage_lab.data.sets import ImageSet
+from lineage_lab.data.sets import ImageSet, as_images
 from lineage_lab.training.batches import Batches, Prepare
 from lineage_lab.training.checks import check_device, check_group, check_head, check_images
 from lineage_lab.training.device import (
@@ -69,8 +70,8 @@ class Interrupted(RuntimeError):  # noqa: N818  (says what happened)
 
 def finetune(
     model: nn.Module,
-    train: ImageSet,
-    val: ImageSet,
+    train: "ImageSet | Dataset[Any]",
+    val: "ImageSet | Dataset[Any]",
     recipe: Recipe | None = None,
     *,
     mean: Sequence[float] = HALF,
@@ -85,8 +86,9 @@ def finetune(
     Args:
         model: A classifier with a head of as many scores as there are classes (see
             `lineage_lab.heads.replace_head`); changed in place, left on the device.
-        train: Images to train on.
-        val: Images to validate with.
+        train: Images to train on; or a `torch.utils.data.Dataset` of ``(image, label)`` with its
+            ``classes``, as `lineage_lab.data.sets.as_images` takes it.
+        val: Images to validate with; likewise.
         recipe: How; the default recipe if ``None``.
         mean: Mean of each channel that the published weights were trained with; pixels from
             0 to 1.
@@ -109,6 +111,7 @@ def finetune(
         Interrupted: A signal came, and the state was saved.
     """
     recipe = recipe or Recipe()
+    train, val = as_images(train), as_images(val)
     name = name or type(model).__name__
     check_head(model, train)
     device = pick_device(recipe.device)

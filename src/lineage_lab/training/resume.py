@@ -43,6 +43,8 @@ def save(run: Run, folder: str | Path, *, name: str, best: bool = False) -> Path
         mean=run.prepare.mean,
         std=run.prepare.std,
         channels=run.train.images.shape[1],
+        pixel_range=run.train.reading.pixel_range,
+        page=run.train.reading.page,
     )
     checkpoint.save(
         path,
