@@ -7,6 +7,7 @@ import click
 
 from lineage_lab.cli.output import columns, counting, table
 from lineage_lab.cli.sources import source_from, source_options
+from lineage_lab.files import one_line, refuse_to_replace
 
 __all__ = ["data", "describe", "doctor", "models", "show"]
 
@@ -62,7 +63,8 @@ def data(context: click.Context) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a page to look at: pictures of each class, twins, what is left out.",
 )
-def check_data(folder: Path, html: Path | None, **options: Any) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace the page that is there already.")
+def check_data(folder: Path, html: Path | None, overwrite: bool, **options: Any) -> None:
     """Open every image of FOLDER (or of a table) and tell all that is wrong at once.
 
     The exit code is 1 if anything is.
@@ -70,13 +72,16 @@ def check_data(folder: Path, html: Path | None, **options: Any) -> None:
     from lineage_lab.data.checking import examine
     from lineage_lab.files import write_whole
 
+    if html and not overwrite:
+        refuse_to_replace(html, ways="give --overwrite, or another name")
     with counting() as on_image:
         found = examine(source_from(folder, options), on_image=on_image)
-    click.echo(str(found.report))
     if html:
         from lineage_lab.data.contact_sheet import contact_sheet
 
         write_whole(html, contact_sheet(found))
+    click.echo(str(found.report))
+    if html:
         click.echo(f"written: {html}")
     raise click.exceptions.Exit(0 if found.report.ok else 1)
 
@@ -113,8 +118,8 @@ def show(file: Path, markdown: bool, other: Path | None) -> None:
         else:
             table(result)
             for words in result.words:
-                click.echo(words)
+                click.echo(one_line(words))
     if len(results) > 1:
         click.echo()
         for words in comparability(*results):
-            click.echo(f"- {words}" if markdown else words)
+            click.echo(one_line(f"- {words}" if markdown else words))

@@ -10,6 +10,7 @@ import click
 
 from lineage_lab.cli.output import columns, progress, table
 from lineage_lab.cli.sources import source_from, source_options
+from lineage_lab.files import one_line, refuse_to_replace
 
 __all__ = ["compare", "find_rate", "finetune"]
 
@@ -29,12 +30,13 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--device", help="auto, cpu, cuda or mps."),
             click.option("--set", "lines", multiple=True, metavar="FIELD=VALUE",
                          help="Any other line of the recipe, such as mixup=0.2; may be repeated."),
-            click.option("--threads", type=click.IntRange(1), help="Processor threads."),
+            click.option("--threads", type=click.IntRange(1, 4096), help="Processor threads."),
             click.option("--random-weights", is_flag=True,
                          help="Start from random weights, and say so."),
             click.option("--out", type=click.Path(path_type=Path, file_okay=False),
                          help="Folder for results and checkpoints."),
             click.option("--resume", is_flag=True, help="Go on with what --out holds."),
+            click.option("--overwrite", is_flag=True, help="Replace what is there already."),
         ]
     ):  # fmt: skip
         command = option(command)
@@ -73,6 +75,7 @@ def compare(
     part: tuple[int, int] | None,
     out: Path | None,
     resume: bool,
+    overwrite: bool,
     threads: int | None,
     lines: tuple[str, ...],
     **settings: Any,
@@ -95,6 +98,12 @@ def compare(
     for file in files:  # found out before hours of training, not after
         if file.is_dir():
             raise click.UsageError(f"{file} is a folder; --json takes a file")
+    if json_file and not (resume or overwrite):
+        refuse_to_replace(json_file, ways="give --overwrite, or another name")
+    if out and not (part or resume or overwrite):
+        comparison.refuse_earlier_runs(out)
+    if out and (part or resume) and not overwrite and files[-1].is_file():
+        _refuse_to_lose(files[-1], names)
     if part and not out:
         raise click.UsageError("parts of a comparison meet in a folder: give it by --out")
     if part:
@@ -111,7 +120,7 @@ def compare(
         else:
             result = comparison.compare(
                 names, images, None, seeds, limit=limit, random_weights=random_weights, out=out,
-                resume=resume, on_step=report, **changes,
+                resume=resume, overwrite=overwrite, on_step=report, **changes,
             )  # fmt: skip
     if result is None:
         click.echo(
@@ -119,22 +128,34 @@ def compare(
             "ends last prints the table; so does this command with --resume in place of --part"
         )
         return
-    table(result)
-    for words in result.words:
-        click.echo(words)
-    for file in files:
+    for file in files:  # on the disk before anything is printed, which may fail
         result.save(file)
     if out:
         from lineage_lab.comparing.report import report as html_report
 
         write_whole(out / "table.md", result.to_markdown())
         write_whole(out / "report.html", html_report(result))
+    table(result)
+    for words in result.words:
+        click.echo(one_line(words))
+
+
+def _refuse_to_lose(file: Path, names: tuple[str, ...]) -> None:
+    """An earlier table may gain networks, and lose none without being asked."""
+    from lineage_lab.comparing.results import Comparison
+
+    lost = [row.name for row in Comparison.load(file).rows if row.name not in names]
+    if lost:
+        raise FileExistsError(
+            f"{file} has {', '.join(lost)} too, which this comparison leaves out, and nothing was "
+            "changed: name them as well, give --overwrite, or choose another folder"
+        )
 
 
 @click.command()
 @click.argument("name")
 @_training_options
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 def finetune(
     name: str,
     source: str,
@@ -143,6 +164,7 @@ def finetune(
     random_weights: bool,
     out: Path | None,
     resume: bool,
+    overwrite: bool,
     threads: int | None,
     lines: tuple[str, ...],
     **settings: Any,
@@ -158,11 +180,14 @@ def finetune(
     from lineage_lab.training.loop import finetune as routine
     from lineage_lab.training.pretrained import starting_point
     from lineage_lab.training.recipe import recipe_for
+    from lineage_lab.training.resume import refuse_earlier_run
 
     if resume and not out:
         raise click.UsageError(
             "--resume goes on with a run that was kept: give its folder by --out"
         )
+    if out and not (resume or overwrite):
+        refuse_earlier_run(out)
     images = source_from(source, settings)
     start = starting_point(name, random=random_weights)
     recipe = replace(
@@ -178,13 +203,13 @@ def finetune(
 
         history = routine(
             model, train, val, recipe, mean=start.mean, std=start.std, name=name, folder=out,
-            resume=resume, on_step=on_step,
+            resume=resume, overwrite=overwrite, on_step=on_step,
         )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":  # of several processes one speaks for all
         return
     low, high = wilson(sum(history.correct), len(val))
     click.echo(
-        f"{name} on {train.name}, seed {seed}: {100 * history.val_accuracy:.1f} % "
+        f"{name} on {one_line(train.name)}, seed {seed}: {100 * history.val_accuracy:.1f} % "
         f"(95 % interval {100 * low:.1f} to {100 * high:.1f}) of {len(val):,} "
         f"validation images right after {history.train_seconds:.1f} s of training on "
         f"{history.device} ({history.images_per_second:.1f} images/s, {history.precision}, "
@@ -209,6 +234,7 @@ def find_rate(
     svg: Path | None,
     out: Path | None,
     resume: bool,
+    overwrite: bool,
     **settings: Any,
 ) -> None:
     """Raise the learning rate step by step and watch the loss of NAME (nothing is kept)."""
@@ -219,6 +245,8 @@ def find_rate(
     from lineage_lab.training.pretrained import starting_point
     from lineage_lab.training.recipe import recipe_for
 
+    if svg and not overwrite:
+        refuse_to_replace(svg, ways="give --overwrite, or another name")
     images = source_from(source, settings)
     start = starting_point(name, random=random_weights)
     recipe = replace(recipe_for(start.entry.family), **_changes(threads, settings, lines))
@@ -226,15 +254,15 @@ def find_rate(
     train, _ = split(load(images, size=side, channels=channels), seed=0, limit=limit)
     curve = lr_find(start.model(len(train.classes), seed=0), train, recipe,
                     mean=start.mean, std=start.std)  # fmt: skip
-    rows: list[tuple[str, ...]] = [("rate of the body", "loss, smoothed")]
-    rows += [(f"{r:.2e}", f"{e:.3f}") for r, e in zip(curve.rates, curve.losses, strict=True)]
-    columns(rows)
-    click.echo(f"falls fastest at {curve.steepest:.1e}; stay below {curve.highest:.1e}")
     if svg:
         from lineage_lab.cli.rates import rate_curve
         from lineage_lab.files import write_whole
 
         write_whole(svg, rate_curve(curve))
+    rows: list[tuple[str, ...]] = [("rate of the body", "loss, smoothed")]
+    rows += [(f"{r:.2e}", f"{e:.3f}") for r, e in zip(curve.rates, curve.losses, strict=True)]
+    columns(rows)
+    click.echo(f"falls fastest at {curve.steepest:.1e}; stay below {curve.highest:.1e}")
 
 
 def _changes(

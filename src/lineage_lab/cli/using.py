@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from lineage_lab.files import one_line, refuse_to_replace
+
 __all__ = ["export", "predict"]
 
 
@@ -30,17 +32,18 @@ def predict(source: str, paths: tuple[Path, ...], top: int, as_json: bool) -> No
         if as_json:
             click.echo(json.dumps({**asdict(found), "path": str(found.path)}, ensure_ascii=False))
         elif found.error:
-            click.echo(f"{found.path}: {found.error}", err=True)
+            click.echo(one_line(f"{found.path}: {found.error}"), err=True)
         else:
             named = ", ".join(f"{name} {100 * value:.1f} %" for name, value in found.top)
-            click.echo(f"{found.path}: {named}")
+            click.echo(one_line(f"{found.path}: {named}"))
     raise click.exceptions.Exit(1 if failed else 0)
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
-def export(checkpoint: Path, target: Path) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace the file that is there already.")
+def export(checkpoint: Path, target: Path, overwrite: bool) -> None:
     """Write CHECKPOINT for other programs: TARGET ends in .onnx (ONNX) or .pt2 (torch.export)."""
     from lineage_lab.using.export import export_onnx, export_program
     from lineage_lab.using.predictor import Predictor
@@ -48,5 +51,7 @@ def export(checkpoint: Path, target: Path) -> None:
     kinds = {".onnx": export_onnx, ".pt2": export_program}
     if target.suffix not in kinds:
         raise click.UsageError(f"{target}: the name must end in .onnx or .pt2")
+    if not overwrite:
+        refuse_to_replace(target, ways="give --overwrite, or another name")
     written = kinds[target.suffix](Predictor.load(checkpoint), target)
     click.echo(f"{target}: checked against torch, largest difference {written.difference:.1e}")
