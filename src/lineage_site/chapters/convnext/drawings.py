@@ -273,8 +273,12 @@ def _architecture() -> str:
 
 def _cost() -> str:
     """Where the multiply-adds are: windows, 1×1 convolutions, the rest."""
-    rows = (("ResNet-50", "resnet50"), ("3×3, dense → depthwise", "depthwise"),
-            ("7×7 depthwise", "kernel_7"), ("ConvNeXt-T", ""))  # fmt: skip
+    rows = (
+        ("ResNet-50", "resnet50"),
+        ("3×3, dense → depthwise", "depthwise"),
+        ("7×7 depthwise", "kernel_7"),
+        ("ConvNeXt-T", ""),
+    )
     parts = ("windows", "1×1", "the rest")
     kinds = ("conv", "dense", "muted")
     found: list[tuple[str, list[int]]] = []
@@ -291,12 +295,13 @@ def _cost() -> str:
         title="Where the multiply-adds are",
         description="; ".join(
             f"{words}: "
-            + ", ".join(f"{part} {c / sum(counts):.1%}" for part, c in zip(parts, counts,
-                                                                          strict=True))
+            + ", ".join(
+                f"{part} {c / sum(counts):.1%}" for part, c in zip(parts, counts, strict=True)
+            )
             for words, counts in found
         )
         + ".",
-    )  # fmt: skip
+    )
     left, unit = 190.0, 94.0
     for index, (part, kind) in enumerate(zip(parts, kinds, strict=True)):
         d.rect(left + 150 * index, 8, 12, 12, fill=kind)
