@@ -66,7 +66,7 @@ def test_what_is_missing_where_a_topic_is_drawn_is_said_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "lineage_site.drawing.build.TOPICS", {"no_such": (), "home": TOPICS["home"]}
+        "lineage_site.drawing.build.TOPICS", {"no_such": ("pages.no_such",), "home": TOPICS["home"]}
     )
     with pytest.raises(ModuleNotFoundError, match="no_such"):
         build(tmp_path)
