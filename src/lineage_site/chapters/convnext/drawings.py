@@ -109,8 +109,8 @@ def _road() -> str:
             d.line(x(before), y, x(top1), y, stroke=kind, stroke_width=3)
         if deviation:  # one standard deviation to either side
             around = (x(top1 - deviation), x(top1 + deviation))
-            d.rect(around[0], y - 7, around[1] - around[0], 14, fill=f"{kind}-soft", stroke=kind,
-                   radius=1.5)  # fmt: skip
+            fill = "paper" if kind == "ink" else f"{kind}-soft"
+            d.rect(around[0], y - 7, around[1] - around[0], 14, fill=fill, stroke=kind, radius=1.5)
         d.circle(x(top1), y, 2.6 if deviation else 4.5, fill=kind)
         falls = top1 < before or x(top1) + 4 < x(SWIN) < x(top1) + 44
         d.text(
