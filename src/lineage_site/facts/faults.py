@@ -127,7 +127,7 @@ FAULTS: tuple[Fault, ...] = (
     _silent("data-check", "data", "One broken file after another stops the start",
             "Training starts only with a whole data set, and names the first fault.",
             "lineage-lab data check DIR names all of them at once."),
-    _says("same-twice", "data", "… pictures are the same in …",
+    _says("same-twice", "data", "… pictures are the same…",
           "The same picture is in two parts, which makes the accuracy too high, or in two classes, "
           "of which one is wrong.",
           "Remove one of each pair. lineage-lab data check DIR --html page.html shows all of them "
