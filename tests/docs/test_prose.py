@@ -73,7 +73,8 @@ def prose(text: str) -> str:
     text = re.sub(r"<!--.*?-->|\$\$.*?\$\$|\\\(.*?\\\)|`[^`\n]*`", " ", text, flags=re.DOTALL)
     text = re.sub(r"^\[\^[^\]]+\]:.*$|^--8<--.*$|\[\^[^\]]+\]", "", text, flags=re.MULTILINE)
     text = re.sub(r"^(#+ .*|\s*\d+\. )", "", text, flags=re.MULTILINE)
-    text = re.sub(r"[Ss]ections? \d[\d.]*(?: (?:and|to) \d[\d.]*)?|arXiv:\d+\.\d+|Tables? \d+", " ", text)
+    places = r"[Ss]ections? \d[\d.]*(?: (?:and|to) \d[\d.]*)?|Tables? \d+|arXiv:\d+\.\d+"
+    text = re.sub(places, " ", text)
     return re.sub(r"\]\([^)]*\)|<[^>]+>", " ", text)
 
 

@@ -180,7 +180,7 @@ def chart() -> str:
             ("window", "window_gradient", 1),
         ):
             end = mean(row[-1] for row in _rows(name, key))
-            place = right.y(end) + (20 if down else -12)
+            place = right.y(end) + (20 if index else -10)
             d.text(746, place, words, size=11.5, anchor="end", fill=COLOURS[index])
     d.line(446, right.y(EPSILON), 748, right.y(EPSILON), stroke="ink", dash="6 3")
     d.text(746, right.y(EPSILON) + 15, "AdamW’s ε", size=11.5, anchor="end")
