@@ -175,10 +175,7 @@ def chart() -> str:
         _line(d, left, _rows(name, "scale"), index)
         _line(d, right, _rows(name, "scale_gradient"), index)
         _line(d, right, _rows(name, "window_gradient"), index)
-        for words, key, down in (
-            ("scale", "scale_gradient", index),
-            ("window", "window_gradient", 1),
-        ):
+        for words, key in (("scale", "scale_gradient"), ("window", "window_gradient")):
             end = mean(row[-1] for row in _rows(name, key))
             place = right.y(end) + (20 if index else -10)
             d.text(746, place, words, size=11.5, anchor="end", fill=COLOURS[index])
