@@ -73,9 +73,8 @@ def prose(text: str) -> str:
     text = re.sub(r"<!--.*?-->|\$\$.*?\$\$|\\\(.*?\\\)|`[^`\n]*`", " ", text, flags=re.DOTALL)
     text = re.sub(r"^\[\^[^\]]+\]:.*$|^--8<--.*$|\[\^[^\]]+\]", "", text, flags=re.MULTILINE)
     text = re.sub(r"^(#+ .*|\s*\d+\. )", "", text, flags=re.MULTILINE)
-    text = re.sub(
-        r"[Ss]ections? \d[\d.]*(?: (?:and|to) \d[\d.]*)?|arXiv:\d+\.\d+|Tables? \d+", " ", text
-    )
+    places = r"[Ss]ections? \d[\d.]*(?: (?:and|to) \d[\d.]*)?|Tables? \d+|arXiv:\d+\.\d+"
+    text = re.sub(places, " ", text)
     return re.sub(r"\]\([^)]*\)|<[^>]+>", " ", text)
 
 
@@ -102,19 +101,28 @@ def spelt(text: str) -> Iterator[tuple[int, str]]:
             yield value, match.group(0)
 
 
-def held(page: pathlib.Path, text: str) -> set[str]:
-    """Every number that the evidence in a text of the page holds, and the page's facts."""
-    key = page.stem.replace("-", "_")
-    found: set[str] = set()
+def facts(page: pathlib.Path) -> set[str]:
+    """The numbers of the page's ledger."""
     with suppress(KeyError):  # a page of few numbers needs no facts
-        found |= set().union(*(numbers(str(f.value)) for f in ledger.facts(key)))
-    for network in lineage.NETWORKS:
-        found |= {str(network.year), str(network.parameters)}
-    found |= {plain(row.value) for row in printed.PRINTED}
-    found |= numbers(" ".join(m.group(0) for m in FENCE.finditer(text)))
+        entries = ledger.facts(page.stem.replace("-", "_"))
+        return set().union(*(numbers(str(fact.value)) for fact in entries))
+    return set()
+
+
+def evidence(text: str) -> set[str]:
+    """The numbers in the fences and outputs of a text, and in what is generated into it."""
+    found = numbers(" ".join(m.group(0) for m in FENCE.finditer(text)))
     found |= numbers(" ".join(re.findall(r"`([^`\n]*)`", FENCE.sub("", text))))
     for included in re.findall(r'--8<-- "(generated/[^"]+)"', text):
         found |= numbers((ROOT / "docs" / included).read_text(encoding="utf-8"))
+    return found
+
+
+def held(page: pathlib.Path, text: str) -> set[str]:
+    """Every number that the page's own evidence holds, and what the papers print."""
+    found = facts(page) | evidence(text) | {plain(row.value) for row in printed.PRINTED}
+    for network in lineage.NETWORKS:
+        found |= {str(network.year), str(network.parameters)}
     return found
 
 
@@ -128,7 +136,8 @@ def unheld(page: pathlib.Path, text: str) -> list[str]:
     text = FROM.sub("", text)  # `misplaced` looks at these
     missing = [n for m in NUMBER.finditer(prose(text)) if (n := plain(m.group(0))) not in known]
     for section in sections(text):  # small numbers stand everywhere: their evidence stands near
-        near = {round(float(n)) for n in held(page, section) if re.fullmatch(r"[\d.]+\d|\d", n)}
+        near = {round(float(n)) for n in evidence(section) if re.fullmatch(r"[\d.]*\d", n)}
+        near |= {int(n) for n in facts(page) if n.isdigit()}
         missing += [words for value, words in spelt(prose(section)) if value not in near]
     return missing
 
@@ -138,7 +147,7 @@ def output(text: str, words: str) -> str:
     blocks = [m.group(0) for m in FENCE.finditer(text) if ".output" in m.group(0).split("\n")[0]]
     fitting = [block for block in blocks if words in block]
     assert len(fitting) == 1, f"{len(fitting)} output blocks hold {words!r}"
-    return fitting[0]
+    return fitting[0].partition("\n")[2]  # what stands in the fence's own line is no output
 
 
 def leaves(value: object) -> Iterator[float]:
@@ -156,8 +165,8 @@ def stands_in(place: str, page: pathlib.Path, text: str) -> list[float]:
     if where == "output":
         told = output(text, words)
     elif where == "fact":
-        facts = ledger.facts(page.stem.replace("-", "_"))
-        told = " ".join(f"{f.name} {f.value}" for f in facts if f.name.startswith(words))
+        entries = ledger.facts(page.stem.replace("-", "_"))
+        told = " ".join(f"{f.name} {f.value}" for f in entries if f.name.startswith(words))
         assert told, f"no fact of this page begins with {words!r}"
     elif where.startswith("results/"):
         kept = json.loads((ROOT / "docs" / where).read_text(encoding="utf-8"))

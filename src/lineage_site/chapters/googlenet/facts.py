@@ -40,7 +40,7 @@ FACTS = (
     Fact("AlexNet's parameters, counted", "60.97 million", "facts.printed", shown=False),
     Fact("Weights of Table 1, added up", "6.8 million", "Table 1", shown=False),
     Fact("Network In Network", 2013, "arXiv:1312.4400", shown=False),
-    Fact("Learning rate: less by this every eight passes", "4 %", "section 6", shown=False),
+    Fact("Learning rate falls", "by 4 % every 8 passes", "section 6", shown=False),
     Fact(
         "torchvision's issue on the 3×3 kernel",
         906,

@@ -60,4 +60,12 @@ FACTS = (
         "docs/results/vit.json",
         shown=False,
     ),
+    Fact("Authors", "Dosovitskiy and 11 others", "title page", shown=False),
+    Fact(
+        "Deviation of a product of two lists of 64 random numbers, mean 0 and deviation 1",
+        8,
+        "root of 64; Vaswani 2017, section 3.2.1",
+        shown=False,
+    ),
+    Fact("Widening of the MLP", "4 times: 768 to 3,072", "Table 1", shown=False),
 )

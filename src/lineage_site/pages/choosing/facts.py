@@ -15,4 +15,9 @@ FACTS = (
         "chips for phones support them badly",
         "github.com/tensorflow/tpu, models/official/efficientnet/lite",
     ),
+    Fact(
+        "ResNet-50's first and second weights",
+        "76.13 and 80.86 %: 4.7 points apart",
+        "torchvision, ResNet50_Weights",
+    ),
 )
