@@ -36,6 +36,8 @@ class Listing:
         mode: ``RGB``, or ``L`` for grey.
         flips: Which mirror images are as plausible as the original.
         validation: How many of the images, at the end, are the set's own validation part.
+        groups: Name of each image's group, which no split parts; empty where none is known.
+        kinds: Name of each image's kind, for the report; empty where none is known.
         pixels: ``uint8 [n, side, side]`` or ``[n, side, side, 3]`` of a set that comes decoded.
     """
 
@@ -47,6 +49,8 @@ class Listing:
     mode: str = "RGB"
     flips: str = "horizontal"
     validation: int = 0
+    groups: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     pixels: NDArray[np.uint8] | None = None
 
 

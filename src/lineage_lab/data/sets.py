@@ -51,6 +51,10 @@ class ImageSet:
         flips: Which mirror images are as plausible as the original: ``none``,
             ``horizontal`` or ``both``.
         validation: How many of the images, at the end, are the set's own validation part.
+        groups: Name of each image's group, which `split` keeps on one side; empty where none is
+            known.
+        kinds: Name of each image's kind, such as ``mono`` or ``poly``; empty where none is
+            known. `lineage_lab.using.scoring` scores each kind on its own.
         pixels: SHA-256 of the pixels, where it is known already; see `fingerprint`.
     """
 
@@ -61,6 +65,8 @@ class ImageSet:
     licence: str
     flips: str = "horizontal"
     validation: int = 0
+    groups: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     pixels: str = ""
 
     def __len__(self) -> int:
@@ -96,6 +102,8 @@ class ImageSet:
             self,
             images=cache.gathered(self.images, indices),
             labels=self.labels[indices],
+            groups=tuple(self.groups[i] for i in indices.tolist()) if self.groups else (),
+            kinds=tuple(self.kinds[i] for i in indices.tolist()) if self.kinds else (),
             validation=0,
             pixels=pixels,
         )
@@ -343,5 +351,7 @@ def _decoded(listing: Listing, size: int) -> ImageSet:
         licence=listing.licence,
         flips=listing.flips,
         validation=listing.validation,
+        groups=listing.groups,
+        kinds=listing.kinds,
         pixels=pixels,
     )
