@@ -7,7 +7,7 @@ from sklearn import metrics as theirs
 from sklearn.calibration import calibration_curve
 from torchmetrics.functional import classification as torchmetrics
 
-from lineage_lab.comparing.metrics import (
+from lineage_lab.training.metrics import (
     METRICS,
     Measure,
     Metrics,
