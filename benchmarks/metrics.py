@@ -22,9 +22,9 @@ from torchmetrics import MetricCollection
 from torchmetrics import classification as theirs
 from torchmetrics.wrappers import BootStrapper
 
-from lineage_lab.training.metrics import measure
 from lineage_lab.comparing.provenance import provenance
 from lineage_lab.files import write_whole
+from lineage_lab.training.metrics import measure
 
 CLASSES = 2
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["columns", "progress", "table"]
+__all__ = ["columns", "counting", "progress", "table"]
 
 Report = Callable[[str, int, int, int, float], None]
 
@@ -47,6 +47,21 @@ def progress(runs: int) -> Iterator[Report]:
             click.echo(f"{where}: step {step}/{steps}, loss {loss:.3f}", err=True)
 
     yield on_line
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing in a log; takes how many are done, and of how many."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def table(result: Any) -> None:

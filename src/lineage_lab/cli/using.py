@@ -1,11 +1,21 @@
-"""Commands for a network that is trained: ``predict`` and ``export``."""
+"""Commands for a network that is trained: ``predict``, ``evaluate`` and ``export``."""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["export", "predict"]
+if TYPE_CHECKING:
+    from lineage_lab.using.predictor import Predictor
+
+__all__ = ["evaluate", "export", "predict"]
+
+
+_device = click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
+_batch_size = click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images at once."
+)
 
 
 @click.command()
@@ -13,7 +23,22 @@ __all__ = ["export", "predict"]
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="Classes shown.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-def predict(source: str, paths: tuple[Path, ...], top: int, as_json: bool) -> None:
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a table with the probabilities of all classes: FILE.csv or FILE.parquet.",
+)
+@_device
+@_batch_size
+def predict(
+    source: str,
+    paths: tuple[Path, ...],
+    top: int,
+    as_json: bool,
+    out: Path | None,
+    device: str,
+    batch_size: int,
+) -> None:
     """Name what is on each of PATHS (files or folders).
 
     SOURCE is a checkpoint, or the name of a network with ImageNet weights.
@@ -21,21 +46,130 @@ def predict(source: str, paths: tuple[Path, ...], top: int, as_json: bool) -> No
     import json
     from dataclasses import asdict
 
+    from lineage_lab.files import write_whole
+    from lineage_lab.using.tables import check_table, prediction_table
+
+    if out:
+        check_table(out)
+    predictor = _predictor(source, device)
+    found = predictor.predict(paths, top=top, batch_size=batch_size)
+    if out:
+        write_whole(out, prediction_table(found, predictor.classes, out.suffix))
+    for one in found:
+        if as_json:
+            row = {**asdict(one), "path": str(one.path)}
+            del row["probabilities"]  # `top` has them by name
+            click.echo(json.dumps(row, ensure_ascii=False))
+        elif one.error:
+            click.echo(f"{one.path}: {one.error}", err=True)
+        elif not out:
+            named = ", ".join(f"{name} {100 * value:.1f} %" for name, value in one.top)
+            click.echo(f"{one.path}: {named}")
+    failed = sum(bool(one.error) for one in found)
+    if out:
+        click.echo(f"{out}: {len(found) - failed:,} images, {failed:,} files that can't be read")
+    sys.exit(1 if failed else 0)
+
+
+@click.command()
+@click.argument("source")
+@click.argument("data")
+@click.option(
+    "--part",
+    type=click.Choice(["all", "train", "val", "test"]),
+    help="Of the split that the checkpoint was trained with.  [default: all]",
+)
+@click.option("--limit", type=click.IntRange(8), help="As the training had it.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    help="Draws of the bootstrap behind each interval.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for evaluation.json, report.html and predictions.csv.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON in place of the table.")
+@_device
+@_batch_size
+def evaluate(
+    source: str,
+    data: str,
+    part: str | None,
+    limit: int | None,
+    resamples: int,
+    out: Path | None,
+    as_json: bool,
+    device: str,
+    batch_size: int,
+) -> None:
+    """Score SOURCE on DATA, labelled images: what is missed, how sure that is, and on whom.
+
+    SOURCE is a checkpoint, or the name of a network with ImageNet weights. DATA is a name that
+    `lineage-lab data` lists, or a folder of class folders; classes are matched by name.
+    """
+    from lineage_lab.cli.output import columns, counting
+    from lineage_lab.files import write_whole
+    from lineage_lab.training import checkpoint
+    from lineage_lab.training.metrics import METRICS
+    from lineage_lab.using.scoring import evaluate as scored
+    from lineage_lab.using.scoring_report import answer_in_words, report
+
+    predictor = _predictor(source, device)
+    recipe = checkpoint.load(Path(source)).recipe if _is_checkpoint(source) else {}
+    with counting("images") as on_images:
+        found = scored(
+            predictor, data, part=part or "all", seed=int(recipe.get("seed", 0)),
+            test=recipe.get("test") or None, limit=limit, resamples=resamples,
+            batch_size=batch_size, on_images=on_images,
+        )  # fmt: skip
+    if out:
+        page = report(found)
+        write_whole(out / "predictions.csv", found.to_csv())
+        write_whole(out / "evaluation.json", found.to_json())
+        write_whole(out / "report.html", page)
+    if as_json:
+        click.echo(found.to_json(), nl=False)
+    else:
+        metrics = found.metrics
+        click.echo(f"{found.network} on {found.data}: {metrics.images:,} images")
+        rows: list[tuple[str, ...]] = [("number", "value and 95 % interval")]
+        rows += [(METRICS[name], getattr(metrics, name).plain()) for name in METRICS]
+        columns(rows)
+        click.echo()
+        rows = [("class", "images", "recall", "precision")]
+        rows += [
+            (row.name, f"{row.images:,}", row.recall.percent(), row.precision.percent())
+            for row in metrics.classes
+        ]
+        columns(rows)
+        click.echo()
+        for words in (*answer_in_words(found), *found.notes, *metrics.notes):
+            click.echo(f"- {words}")
+        if out:
+            click.echo(f"written: {out / 'report.html'}, evaluation.json, predictions.csv")
+    for words in found.unread.values():
+        click.echo(words, err=True)
+    sys.exit(1 if found.unread else 0)
+
+
+def _is_checkpoint(source: str) -> bool:
+    return source.endswith(".ckpt") or Path(source).exists()
+
+
+def _predictor(source: str, device: str) -> "Predictor":
+    from lineage_lab.training.device import pick_device
     from lineage_lab.using.predictor import Predictor
 
-    is_file = source.endswith(".ckpt") or Path(source).exists()
-    predictor = Predictor.load(Path(source)) if is_file else Predictor.pretrained(source)
-    failed = 0
-    for found in predictor.predict(paths, top=top):
-        failed += bool(found.error)
-        if as_json:
-            click.echo(json.dumps({**asdict(found), "path": str(found.path)}, ensure_ascii=False))
-        elif found.error:
-            click.echo(f"{found.path}: {found.error}", err=True)
-        else:
-            named = ", ".join(f"{name} {100 * value:.1f} %" for name, value in found.top)
-            click.echo(f"{found.path}: {named}")
-    sys.exit(1 if failed else 0)
+    if _is_checkpoint(source):
+        predictor = Predictor.load(Path(source))
+    else:
+        predictor = Predictor.pretrained(source)
+    predictor.model.to(pick_device(device))
+    return predictor
 
 
 @click.command()

@@ -7,10 +7,10 @@ written to a data set.
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -35,6 +35,9 @@ __all__ = [
     "split",
     "split_digits",
 ]
+
+NONE = torch.empty(0, dtype=torch.int64)
+TRIES = 40  # random orders of the groups, of which the most even one is taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,57 +234,151 @@ def split_digits(seed: int = 0) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Te
     return (train.images, train.labels), (test.images, test.labels)
 
 
+@overload
 def split(
-    data: ImageSet, *, seed: int, share: float = 0.75, limit: int | None = None
-) -> tuple[ImageSet, ImageSet]:
-    """Part the images into those to train on and those to validate with.
+    data: ImageSet,
+    *,
+    seed: int,
+    share: float = ...,
+    limit: int | None = ...,
+    test: None = ...,
+    groups: Sequence[str] | None = ...,
+) -> tuple[ImageSet, ImageSet]: ...
+@overload
+def split(
+    data: ImageSet,
+    *,
+    seed: int,
+    share: float = ...,
+    limit: int | None = ...,
+    test: float,
+    groups: Sequence[str] | None = ...,
+) -> tuple[ImageSet, ImageSet, ImageSet]: ...
+def split(
+    data: ImageSet,
+    *,
+    seed: int,
+    share: float = 0.75,
+    limit: int | None = None,
+    test: float | None = None,
+    groups: Sequence[str] | None = None,
+) -> tuple[ImageSet, ...]:
+    """Part the images into those to train on, those to validate with, and those to test on.
 
-    Each class is parted in the same proportion, with at least one image on either side. A set
-    that has its own validation part (a folder with ``train`` and ``val``) keeps it; then the
-    seed decides only what `limit` keeps.
+    Each class is parted in the same proportion, with at least one image in each part. Where the
+    set has groups, each group is wholly in one part, and the classes are parted as evenly as the
+    groups allow. A set that has its own validation part (a folder with ``train`` and ``val``)
+    keeps it, and a test part is taken from the others; without one the seed decides only what
+    `limit` keeps.
 
     Args:
         data: All images.
         seed: Decides which image goes where.
-        share: Share of the images to train on, between 0 and 1.
+        share: Share of the images to train on, between 0 and 1; with `test`, of those that the
+            test part leaves.
         limit: Keep at most about so many images in all, of each class in proportion, and at
             least two of each class in each part, where there are two.
+        test: Share of a third part, which nothing is to be chosen by; ``None`` for two parts.
+        groups: Name of each image's group; ``None`` for the set's own, and ``()`` to part image
+            by image.
 
     Returns:
-        The part to train on and the part to validate with, each sorted by its index.
+        The part to train on, the part to validate with, and with `test` the part to test on,
+        each sorted by its index.
 
     Raises:
-        ValueError: A class has too few images to be in both parts, or ``share`` is not
-            between 0 and 1.
+        ValueError: A class has too few images, or too few groups, to be in each part; or
+            ``share`` or ``test`` is not between 0 and 1.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share must be between 0 and 1, the ends apart: {share}")
+    for name, value in (("share", share), ("test", test)):
+        if value is not None and not 0 < value < 1:
+            raise ValueError(f"{name} must be between 0 and 1, the ends apart: {value}")
+    groups = data.groups if groups is None else groups
+    if groups and len(groups) != len(data):
+        raise ValueError(f"{data.name} has {len(data)} images, but {len(groups)} groups were given")
     generator = torch.Generator().manual_seed(seed)
-    own = len(data) - data.validation
     kept = 1.0 if limit is None else min(1.0, limit / len(data))
-    train: list[Tensor] = []
-    validation: list[Tensor] = []
-
-    def some(indices: Tensor, number: float) -> Tensor:
-        order = torch.randperm(len(indices), generator=generator)
-        return indices[order][: max(2, round(number))]
-
+    first = (share,) if test is None else ((1 - test) * share, (1 - test) * (1 - share))
+    shares = (*first, 1 - sum(first))
+    own = len(data) - data.validation
+    is_own = torch.arange(len(data)) >= own
+    place = torch.where(is_own, 1, -1)  # of an image that is given its part already
+    # What the seed parts: all, or what a validation part of the set's own leaves.
+    open_parts = list(range(len(shares)))
+    if data.validation:
+        open_parts = [0] if test is None else [0, 2]
+        shares = (1.0,) if test is None else (1 - test, test)
+    if groups and len(open_parts) > 1:
+        chosen = _parted_by_groups(data.labels[:own], groups[:own], shares, generator)
+        place[:own] = torch.tensor(open_parts)[chosen]
+    parts: list[list[Tensor]] = [[] for _ in range(2 if test is None else 3)]
     for label, name in enumerate(data.classes):
-        of_class = (data.labels == label).nonzero().flatten()
-        if data.validation:
-            parts = of_class[of_class < own], of_class[of_class >= own]
-        else:
-            shuffled = of_class[torch.randperm(len(of_class), generator=generator)]
-            cut = min(max(1, round(share * len(shuffled))), max(1, len(shuffled) - 1))
-            parts = shuffled[:cut], shuffled[cut:]
-        if not all(len(part) for part in parts):
-            raise ValueError(
-                f"{data.name}: the class {name!r} has {len(of_class)} image(s), too few for a "
-                "part to train on and a part to validate with. Add images or remove the class"
+        is_of_class = data.labels == label
+        cut = dict(
+            zip(
+                open_parts,
+                _cut((is_of_class & (place < 0)).nonzero().flatten(), shares, generator),
+                strict=True,
             )
-        train.append(some(parts[0], kept * len(parts[0])))
-        validation.append(some(parts[1], kept * len(parts[1])))
-    return data.take(torch.cat(train).sort().values), data.take(torch.cat(validation).sort().values)
+        )
+        of_class = [
+            torch.cat(((is_of_class & (place == part)).nonzero().flatten(), cut.get(part, NONE)))
+            for part in range(len(parts))
+        ]
+        if not all(map(len, of_class)):
+            what = "groups" if groups else "images"
+            raise ValueError(
+                f"{data.name}: the class {name!r} has {sum(map(len, of_class))} image(s), too few "
+                f"{what} for a part to train on and a part to validate with"
+                + (" and one to test on. " if test is not None else ". ")
+                + "Add images or remove the class"
+            )
+        for part, indices in zip(parts, of_class, strict=True):
+            order = torch.randperm(len(indices), generator=generator)
+            part.append(indices[order][: max(2, round(kept * len(indices)))])
+    return tuple(data.take(torch.cat(part).sort().values) for part in parts)
+
+
+def _cut(
+    indices: Tensor, shares: Sequence[float], generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Indices at random into parts of these shares, one in each as far as there are any."""
+    if len(shares) == 1 or not len(indices):
+        return (indices, *(NONE for _ in shares[1:]))
+    shuffled = indices[torch.randperm(len(indices), generator=generator)]
+    sizes: list[int] = []
+    for part, share in enumerate(shares[:-1]):  # the last part has the rest
+        least = len(indices) - sum(sizes) - (len(shares) - 1 - part)
+        left = len(indices) - sum(sizes)
+        sizes.append(min(max(1, round(share * len(indices))), max(1, least), left))
+    rest = max(0, len(indices) - sum(sizes))
+    return shuffled[: sum(sizes) + rest].split([*sizes, rest])  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _parted_by_groups(
+    labels: Tensor, groups: Sequence[str], shares: Sequence[float], generator: torch.Generator
+) -> Tensor:
+    """Whole groups to parts: of many random orders the one that parts the classes most evenly."""
+    names = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    group_of = torch.tensor([names[name] for name in groups])
+    table = torch.zeros(len(names), int(labels.max()) + 1)
+    table.index_put_((group_of, labels), torch.ones(len(labels)), accumulate=True)
+    table = table[:, table.sum(dim=0) > 0]
+    of_class = table / table.sum(dim=0)  # the group's share of each class
+    wanted = torch.tensor(shares)[:, None]
+    best, least = torch.zeros(len(names), dtype=torch.int64), float("inf")
+    for _ in range(TRIES):
+        have = torch.zeros(len(shares), of_class.shape[1])
+        place = torch.empty(len(names), dtype=torch.int64)
+        for group in torch.randperm(len(names), generator=generator).tolist():
+            # To the part that lacks most of what this group has.
+            part = int(((wanted - have) / wanted @ of_class[group]).argmax())
+            have[part] += of_class[group]
+            place[group] = part
+        uneven = float(((have - wanted) / wanted).square().sum())
+        if uneven < least:
+            best, least = place, uneven
+    return best[group_of]
 
 
 def load(name: str | Path, *, size: int) -> ImageSet:

@@ -515,6 +515,7 @@ class _Sample:
             self._curves = [self._curve(place) for place in range(self.classes)]
         shape = (len(counts), self.classes)
         auroc, average = np.empty(shape), np.empty(shape)
+        every = positive = np.empty((0, 0))
         for place, (cells, is_of_class) in enumerate(self._curves):
             if place and self._are_mirrored:  # two classes: the same order from its other end
                 every, positive = every[:, ::-1], (every - positive)[:, ::-1]
