@@ -1,15 +1,14 @@
 """Lays out a chapter for a network that the package can build already.
 
-`make new-chapter SLUG=squeezenet NAME=SqueezeNet YEAR=2016 MODEL=squeezenet1_1` writes the page,
-its ledger of facts and its figures' module, puts the page into the navigation by its year, marks
-the network's `forward` for it, and runs its first snippet. Nothing that is there is written over.
-What is left to write is marked in the page.
+`make new-chapter SLUG=squeezenet NAME=SqueezeNet YEAR=2016 MODEL=squeezenet1_1` writes the page
+and the chapter's folder, with its facts and its drawings, puts the page into the navigation by its
+year, and runs its first snippet. Nothing that is there is written over. What is left to write is
+marked in the page.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import pathlib
 import re
 import string
@@ -83,7 +82,9 @@ print("receptive field:", anatomy.receptive_field)
 *Write here: what later networks took from it.*
 """)
 
-LEDGER = string.Template('''"""$name. Sections and tables are those of the paper."""
+FOLDER = string.Template('"""$name, the chapter."""\n')
+
+FACTS = string.Template('''"""$name. Sections and tables are those of the paper."""
 
 from lineage_site.facts.ledger import Fact
 
@@ -92,7 +93,7 @@ __all__ = ["FACTS"]
 FACTS = (Fact("First published", $year, "the paper's first version"),)
 ''')
 
-FIGURES = string.Template('''"""The $name chapter's figures and tables."""
+DRAWINGS = string.Template('''"""The $name chapter's figures and tables."""
 
 from lineage_site.drawing.chapter import fact_table
 
@@ -110,38 +111,16 @@ def fail(words: str) -> None:
     raise SystemExit(2)
 
 
-def marked(source: str) -> str:
-    """A network's file with marks around its `forward`, for the page; empty where it has none."""
-    if "[start:forward]" in source:
-        return source
-    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
-    inside = classes[-1].body if classes else []
-    found = [n for n in inside if isinstance(n, ast.FunctionDef) and n.name == "forward"]
-    if not found:
-        return ""
-    lines = source.splitlines()
-    start, end = found[0].lineno - 1, found[0].end_lineno
-    marks = (f"    # --8<-- [{word}:forward]" for word in ("start", "end"))
-    return "\n".join(
-        [*lines[:start], next(marks), *lines[start:end], "", next(marks), *lines[end:], ""]
-    )
-
-
 def in_navigation(config: str, slug: str, name: str, year: int) -> str:
     """mkdocs.yml with the page after the last chapter that is not younger."""
-    rows = list(re.finditer(r"^ +- [^\n]*\((\d{4})\): chapters/[^\n]*\n", config, re.M))
+    rows = [line for line in config.splitlines() if ": chapters/" in line]
     if not rows:
         fail("mkdocs.yml lists no chapters as `- Name (year): chapters/slug.md`")
-    older = [row for row in rows if int(row[1]) <= year]
-    place = older[-1].end() if older else rows[0].start()
-    return f"{config[:place]}      - {name} ({year}): chapters/{slug}.md\n{config[place:]}"
-
-
-def in_topics(source: str, slug: str) -> str:
-    """The list of figures' topics with the chapter after the other ones."""
-    rows = list(re.finditer(r"^    \"\w+\": _chapter\([^\n]*\),\n", source, re.M))
-    place = rows[-1].end()
-    return f'{source[:place]}    "{slug}": _chapter("{slug}"),\n{source[place:]}'
+    new = f"      - {name} ({year}): chapters/{slug}.md"
+    older = [row for row in rows if int(row.partition("(")[2][:4]) <= year]
+    beside = older[-1] if older else rows[0]
+    pair = f"{beside}\n{new}\n" if older else f"{new}\n{beside}\n"
+    return config.replace(f"{beside}\n", pair)
 
 
 def main(arguments: list[str]) -> int:
@@ -156,32 +135,32 @@ def main(arguments: list[str]) -> int:
     network = ROOT / f"src/lineage_lab/models/{given.slug}.py"
     if not network.is_file():
         fail(f"first write {network.relative_to(ROOT)}")
-    code = marked(network.read_text(encoding="utf-8"))
-    if not code:
-        fail(f"{network.relative_to(ROOT)} has no class with a forward at its end")
+    if "[start:forward]" not in network.read_text(encoding="utf-8"):
+        fail(f"{network.relative_to(ROOT)} has no marks around its forward, as alexnet.py has them")
     from lineage_lab.registry import list_models
 
     if given.model not in list_models():
         fail(f"MODEL={given.model} is no row of src/lineage_lab/registry.py")
     page = ROOT / f"docs/chapters/{given.slug}.md"
     words = {"slug": given.slug, "name": given.name, "year": given.year, "model": given.model}
+    folder = ROOT / "src/lineage_site/chapters" / given.slug
     new = {
         page: PAGE,
-        ROOT / f"src/lineage_lab/ledger/{given.slug}.py": LEDGER,
-        ROOT / f"src/lineage_lab/figures/{given.slug}.py": FIGURES,
+        folder / "__init__.py": FOLDER,
+        folder / "facts.py": FACTS,
+        folder / "drawings.py": DRAWINGS,
     }
     for path in new:
         if path.exists():
             fail(f"{path.relative_to(ROOT)} is there already; nothing was written")
-    config, topics = ROOT / "mkdocs.yml", ROOT / "src/lineage_site/drawing/build.py"
+    config = ROOT / "mkdocs.yml"
     navigation = in_navigation(config.read_text("utf-8"), given.slug, given.name, given.year)
-    listed = in_topics(topics.read_text("utf-8"), given.slug)
     for path, template in new.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(template.substitute(words), encoding="utf-8", newline="\n")
         print(f"wrote {path.relative_to(ROOT)}")
-    for path, text in ((config, navigation), (topics, listed), (network, code)):
-        path.write_text(text, encoding="utf-8", newline="\n")
-        print(f"added to {path.relative_to(ROOT)}")
+    config.write_text(navigation, encoding="utf-8", newline="\n")
+    print(f"added to {config.relative_to(ROOT)}")
     accept = [sys.executable, "-m", "tests.docs.harness", "accept", str(page)]
     if code := subprocess.run(accept, cwd=ROOT, check=False).returncode:
         return code

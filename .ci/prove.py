@@ -37,7 +37,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEED = 0
 TIMEOUT = 120
 # What reads, runs, compares and rewrites a page. (`plugin` and `html` are tried by every page.)
-HARNESS = ("accept", "compare", "fences", "grammar", "page", "run", "verified")
+HARNESS = (
+    "src/lineage_site/mkdocs/before_fences.py",
+    *(f"tests/docs/harness/{name}.py" for name in ("accept", "compare", "grammar", "page", "run")),
+    "tests/docs/harness/verified.py",
+)
 ANSWERS = tuple(f"tests/docs/test_{name}.py" for name in ("compare", "bad_pages", "accept"))
 
 # (the operator, the line before the change: two patterns, each searched for; why nothing can be
@@ -98,14 +102,16 @@ def tests_of(path: str) -> tuple[str, ...]:
     name = pathlib.Path(path).stem
     if name == "verified":
         return ("tests/docs/test_verified.py",)
-    if path.startswith("tests/"):
+    if path in HARNESS:
         return ANSWERS
     return ("tests/exercises/test_checkers.py", *(() if name == "__init__" else ("-k", name)))
 
 
 def targets() -> list[pathlib.Path]:
-    harness = [ROOT / "tests/docs/harness" / f"{name}.py" for name in HARNESS]
-    return [*harness, *sorted((ROOT / "src/lineage_lab/exercises").glob("*.py"))]
+    return [
+        *(ROOT / path for path in HARNESS),
+        *sorted((ROOT / "src/lineage_lab/exercises").glob("*.py")),
+    ]
 
 
 def meaning(text: str) -> str:

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from lineage_lab.comparing.provenance import provenance  # noqa: E402
 from tests.site.browser import CHROMIUM, served  # noqa: E402
 
 VERSION = "13.5.0"
@@ -99,15 +99,13 @@ def main(site: Path | None, runs: int) -> None:
                 told = " ".join(f"{rows[name][each]:>6}" for each in CATEGORIES)
                 print(f"{name:18}{told}  {rows[name]['failed'] or ''}", flush=True)
     chromium = subprocess.run([CHROMIUM, "--version"], capture_output=True, text=True).stdout
-    kept = {
-        "lighthouse": VERSION,
-        "chromium": chromium.strip(),
+    result = {
+        "provenance": {**provenance(), "lighthouse": VERSION, "chromium": chromium.strip()},
         "settings": "Lighthouse's own: a phone, 1.6 Mbit/s, 150 ms, the processor 4 times slower",
-        "date": datetime.now(UTC).date().isoformat(),
         "loads": loads,
         "pages": rows,
     }
-    RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // The reader's progress: what was read, copied, answered and done, kept by this browser alone.
 // It is a set of facts with dates that only grows, so that tabs and files merge by union. The
-// marks in the pages (data-ll-mark, data-ll-read) and the counts come from hooks/progress.py, the
+// marks in the pages (data-ll-mark, data-ll-read) and the counts come from lineage_site.mkdocs, the
 // rules from assets/progress.json. The page "Your progress" has a script of its own.
 "use strict";
 

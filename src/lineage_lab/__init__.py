@@ -4,8 +4,11 @@ The public names are loaded when they are first used, so that ``import lineage_l
 nothing: no torch, no torchvision, no drawing library.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from lineage_lab.moved import Finder
 
 if TYPE_CHECKING:
     from lineage_lab.anatomy.network import Anatomy as Anatomy
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from lineage_lab.heads import replace_head as replace_head
     from lineage_lab.registry import create_model as create_model
     from lineage_lab.registry import list_models as list_models
-    from lineage_lab.training.loop import History as History
+    from lineage_lab.training.history import History as History
     from lineage_lab.training.loop import finetune as finetune
     from lineage_lab.training.recipe import Recipe as Recipe
 
@@ -24,7 +27,7 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "Anatomy": "anatomy",
     "Comparison": "comparing.comparison",
-    "History": "training.loop",
+    "History": "training.history",
     "Recipe": "training.recipe",
     "compare": "comparing.comparison",
     "create_model": "registry",
@@ -35,6 +38,8 @@ _HOME = {
 }
 
 __all__ = [*_HOME, "__version__"]
+
+sys.meta_path.append(Finder)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,14 +1,122 @@
 """Writing files so that nobody ever finds half of one."""
 
 import errno
+import logging
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["write_whole", "writing"]
+__all__ = [
+    "alone",
+    "drop_partial_files",
+    "one_line",
+    "refuse_to_replace",
+    "write_whole",
+    "writing",
+    "written",
+]
+
+logger = logging.getLogger(__name__)
+
+_partial_files: set[Path] = set()  # of this process, and not yet whole
+_written: dict[Path, None] = {}  # files that this process gave their names, in order
+
+
+def one_line(text: str) -> str:
+    """A text from outside on one line: what can't be printed is written out as its code.
+
+    Args:
+        text: Any text, such as the name of a file or of a class.
+
+    Returns:
+        The same, with line breaks, control characters and bytes that are not UTF-8 as their
+        escapes in Python.
+
+    Examples:
+        >>> one_line("two" + chr(10) + "lines") == "two" + chr(92) + "nlines"
+        True
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def written() -> tuple[Path, ...]:
+    """Files that this process has written so far, in the order of their first writing."""
+    return tuple(_written)
+
+
+def drop_partial_files() -> None:
+    """Removal of every file that this process has begun and not finished, before it ends."""
+    for path in tuple(_partial_files):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def refuse_to_replace(*paths: Path, ways: str) -> None:
+    """A check that none of the paths has a file yet.
+
+    Args:
+        *paths: Files that are about to be written.
+        ways: What to do instead, as the end of the message, such as ``"give --overwrite"``.
+
+    Raises:
+        FileExistsError: One is there; the message names it.
+    """
+    for path in paths:
+        if path.exists() and not path.is_dir():
+            raise FileExistsError(f"{path} is there already, and nothing was changed: {ways}")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """A folder that no other process writes to until the block, or this process, ends.
+
+    Args:
+        folder: The folder; made if it is missing.
+
+    Raises:
+        ValueError: Another process has it; the message names the process.
+        OSError: The folder can't be written to.
+    """
+    from filelock import FileLock, Timeout
+
+    note = folder / ".lock.txt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        owner = "another process"
+        with suppress(OSError):
+            owner = note.read_text(encoding="utf-8", errors="replace").strip() or owner
+        raise ValueError(
+            f"{folder} is being written to by {owner}, and nothing was changed: wait until it "
+            "ends, stop it, or give another folder"
+        ) from None
+    except NotImplementedError:  # a file system without locks
+        logger.warning("%s can't be locked: see to it that one run at a time writes there", folder)
+        yield
+        return
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{folder} can't be written to: {error.strerror or error}. Choose another folder",
+        ) from error
+    try:
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        with suppress(OSError):
+            note.write_text(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
+        yield
+    finally:
+        with suppress(OSError):
+            note.unlink(missing_ok=True)
+        lock.release()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -49,6 +157,7 @@ def writing(path: Path, *, previous: Path | None = None) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         partial = Path(name)
+        _partial_files.add(partial)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
@@ -57,6 +166,7 @@ def writing(path: Path, *, previous: Path | None = None) -> Iterator[BinaryIO]:
         if previous is not None and path.exists():
             path.replace(previous)
         partial.replace(path)
+        _written[path] = None
         _sync_folder(path.parent)
     except OSError as error:
         raise OSError(
@@ -69,6 +179,7 @@ def writing(path: Path, *, previous: Path | None = None) -> Iterator[BinaryIO]:
         if partial is not None:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+            _partial_files.discard(partial)
 
 
 def _sync_folder(folder: Path) -> None:

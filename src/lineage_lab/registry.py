@@ -49,9 +49,9 @@ class Entry:
         num_classes: Of the published network; 0 if it has no head (some of timm's).
         build: Makes the network with first weights; takes ``num_classes``.
         note: In a few words, what it is.
-        mean: Of each channel, pixels 0 to 1, that the published weights were trained with:
-            given for timm's networks; ``None`` for ours, whose `weights` carry it.
-        std: Likewise.
+        mean: Mean of each channel that the images are normalised with, pixels from 0 to 1:
+            timm's, or the paper's (LeNet-5); ``None`` where the published `weights` carry it.
+        std: Standard deviation of each channel, from the same source.
     """
 
     name: str
@@ -81,6 +81,8 @@ def _rows() -> Mapping[str, Entry]:
         side: int = 224,
         channels: int = 3,
         num_classes: int = 1000,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
     ) -> None:
         rows[name] = Entry(
             name=name,
@@ -89,9 +91,12 @@ def _rows() -> Mapping[str, Entry]:
             num_classes=num_classes,
             build=build,
             note=note,
+            mean=mean,
+            std=std,
         )
 
-    grey = {"side": 32, "channels": 1, "num_classes": 10}
+    grey: dict[str, Any] = {"side": 32, "channels": 1, "num_classes": 10}
+    grey |= {"mean": lenet.INK_MEAN, "std": lenet.INK_STD}
     row("lenet5", "lenet", lenet.LeNet5, "the paper's, with sparse C3 and fixed codes", **grey)
     row("lenet5_modern", "lenet", lenet.LeNet5Modern, "what tutorials call LeNet-5", **grey)
 
@@ -143,7 +148,7 @@ def _rows() -> Mapping[str, Entry]:
         partial(resnet.ResNet, config=resnet.plain(resnet.IMAGENET[34])),
         "resnet34 without shortcuts",
     )
-    small = {"side": 32, "num_classes": 10}
+    small: dict[str, Any] = {"side": 32, "num_classes": 10}
     for depth in (20, 32, 44, 56, 110, 1202):
         row(
             f"resnet{depth}_cifar",

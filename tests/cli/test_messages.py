@@ -6,9 +6,9 @@ from torch import nn
 
 from lineage_lab import create_model, describe
 from lineage_lab.data.sets import Preprocessing
+from lineage_lab.training.checks import check_group
 from lineage_lab.training.processes import Group
 from lineage_lab.training.recipe import Recipe
-from lineage_lab.training.warmup import check_group
 from lineage_site.chapters.resnet import runs as resnet_runs
 from lineage_site.pages.house import drawings as house
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from lineage_lab.comparing.comparable import beside
+from lineage_lab.comparing.comparable import comparability
 from lineage_lab.comparing.results import Comparison
-from lineage_lab.comparing.runs import RANDOM, Run
+from lineage_lab.comparing.runs import RANDOM
+from lineage_lab.training.history import History
 from tests.comparing.test_results import ANSWERS, row, run, with_runs
 from tests.docs.harness import covered_fences
 
@@ -45,14 +46,14 @@ def with_rows(found: Comparison, **changes: Any) -> Comparison:
     return replace(found, rows=tuple(replace(r, **changes) for r in found.rows))
 
 
-def made(one: Run, **changes: str) -> dict[str, str]:
-    return one.provenance | changes
+def made(one: History, **changes: str) -> dict[str, str]:
+    return {**one.provenance, **changes}
 
 
 def test_a_comparison_may_be_compared_with_itself(result: Comparison) -> None:
-    assert beside(result, result) == FINE
+    assert comparability(result, result) == FINE
     kept = Comparison.load(KEPT)
-    assert beside(kept, kept) == FINE
+    assert comparability(kept, kept) == FINE
 
 
 def test_other_images_forbid_both(result: Comparison) -> None:
@@ -66,40 +67,40 @@ def test_other_images_forbid_both(result: Comparison) -> None:
         ({"train": 100}, few),
         ({"drawn_by_seed": False}, "the images were split in another way"),
     ):  # fmt: skip
-        found = beside(with_data(result, **change), result)
+        found = comparability(with_data(result, **change), result)
         assert found == (
             f"Accuracies may not be compared: {words}.",
             "Times may not be compared: the images are not the same.",
         )
-    accuracies, _ = beside(with_rows(result, fingerprint="another"), result)
+    accuracies, _ = comparability(with_rows(result, fingerprint="another"), result)
     assert "their fingerprints differ" in accuracies
-    assert beside(with_rows(result, fingerprint=""), result) == FINE  # not recorded
-    assert beside(with_rows(result, input_size=(3, 64, 64), fingerprint="x"), result) == FINE
+    assert comparability(with_rows(result, fingerprint=""), result) == FINE  # not recorded
+    assert comparability(with_rows(result, input_size=(3, 64, 64), fingerprint="x"), result) == FINE
 
 
 def test_another_recipe_is_told_line_by_line(result: Comparison) -> None:
     lines = "lr 0.01 in place of 0.001, minutes 1.5 in place of none"
     own = with_rows(result, recipe=result.rows[0].recipe | {"lr": 0.01, "minutes": 1.5, "x": 1})
-    assert beside(own, result) == (
+    assert comparability(own, result) == (
         f"Accuracies may not be compared: the recipes differ ({lines}).",
         "Times may not be compared: the recipes differ.",
     )
     older = {k: v for k, v in result.rows[0].recipe.items() if k != "minutes"}
-    assert beside(with_rows(result, recipe=older), result) == FINE  # none is its default
+    assert comparability(with_rows(result, recipe=older), result) == FINE  # none is its default
     one, two = result.rows
     mixed = replace(result, rows=(one, replace(two, recipe=two.recipe | {"sync_norms": True})))
-    assert "(sync_norms no or yes in place of no)" in beside(mixed, result)[0]
+    assert "(sync_norms no or yes in place of no)" in comparability(mixed, result)[0]
 
 
 def test_other_weights_forbid_accuracies_alone(result: Comparison) -> None:
-    assert beside(with_rows(result, sha256="other"), result) == (
+    assert comparability(with_rows(result, sha256="other"), result) == (
         "Accuracies may not be compared: the weights to start from are others (a, b).",
         FINE[1],
     )
-    assert beside(with_rows(result, name="c", sha256="other"), result) == FINE
+    assert comparability(with_rows(result, name="c", sha256="other"), result) == FINE
     random = with_rows(result, weights=RANDOM, sha256="")
-    assert "only the other started from pretrained" in beside(random, result)[0]
-    assert "only this started from pretrained" in beside(result, random)[0]
+    assert "only the other started from pretrained" in comparability(random, result)[0]
+    assert "only this started from pretrained" in comparability(result, random)[0]
 
 
 def test_another_machine_forbids_times_alone(result: Comparison) -> None:
@@ -112,20 +113,22 @@ def test_another_machine_forbids_times_alone(result: Comparison) -> None:
         ({"provenance": made(one, cores="9")}, "the numbers of cores differ (9 in place of 2)"),
     ):
         own = with_runs(result, **change)
-        assert beside(own, result) == (FINE[0], f"Times may not be compared: {words}.")
-    assert beside(with_runs(result, provenance=made(one, gpu="G")), result) == FINE  # not told
+        assert comparability(own, result) == (FINE[0], f"Times may not be compared: {words}.")
+    assert (
+        comparability(with_runs(result, provenance=made(one, gpu="G")), result) == FINE
+    )  # not told
 
 
 def test_fewer_seeds_are_told_and_more_are_not(result: Comparison) -> None:
     one = replace(result, rows=tuple(replace(r, runs=r.runs[:1]) for r in result.rows))
     three = replace(result, rows=tuple(replace(r, runs=(*r.runs, r.runs[0])) for r in result.rows))
-    assert beside(one, result)[2] == (
+    assert comparability(one, result)[2] == (
         "Fewer seeds, 1 in place of 2: how far another seed would lie from this one is not known."
     )
-    assert beside(result, three)[2] == (
+    assert comparability(result, three)[2] == (
         "Fewer seeds, 2 in place of 3: the means and their spread are less sure."
     )
-    assert beside(three, result) == FINE
+    assert comparability(three, result) == FINE
 
 
 def test_the_commands_of_the_page(tmp_path: Path) -> None:
@@ -144,7 +147,7 @@ def test_the_commands_of_the_page(tmp_path: Path) -> None:
     for result in (mine, reference):
         assert all(cell in plain for line in result.cells() for cell in line)
         assert " ".join(result.footnote.split()) in plain
-    found = beside(mine, reference)
+    found = comparability(mine, reference)
     assert done.stdout.splitlines()[-len(found) :] == list(found)
     done = subprocess.run([*command, *show[1:], "--markdown"], env=environment, **told)  # type: ignore[call-overload]
     assert mine.to_markdown() in done.stdout

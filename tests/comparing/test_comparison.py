@@ -12,9 +12,8 @@ import pytest
 from lineage_lab import compare
 from lineage_lab.comparing.comparison import Comparison, compare_part
 from lineage_lab.data.sets import ImageSet, load
-from lineage_lab.training.loop import History
+from lineage_lab.training.history import Epoch, History
 from lineage_lab.training.recipe import Recipe, recipe_for
-from lineage_lab.training.run import Epoch
 from lineage_lab.weights import published
 from lineage_lab.weights.published import WeightsUnavailable
 
@@ -47,12 +46,12 @@ class Routine:
         luck = random.Random(recipe.seed)
         labels: Sequence[int] = val.labels.tolist()
         answers = tuple(t if luck.random() < self.share else 0 for t in labels)
-        correct = tuple(a == t for a, t in zip(answers, labels, strict=True))
-        accuracy = sum(correct) / len(correct)
+        accuracy = sum(a == t for a, t in zip(answers, labels, strict=True)) / len(labels)
         return History(
+            seed=recipe.seed,
             val_accuracy=accuracy,
+            truth=tuple(labels),
             answers=answers,
-            correct=correct,
             losses=(2.25, 1.5),
             epochs=(Epoch(train_loss=1.875, val_accuracy=accuracy, seconds=2.0),),
             train_seconds=2.0 + recipe.seed,
@@ -102,9 +101,9 @@ def test_a_run_says_all_that_was_measured(result: Comparison) -> None:
     for seed, run in enumerate(result.rows[0].runs):
         assert run.seed == seed
         assert len(run.truth) == len(run.answers) == result.data["val"]
-        assert run.accuracy == sum(run.correct) / len(run.correct)
+        assert run.val_accuracy == sum(run.correct) / len(run.correct)
         assert len(run.losses) == 3  # 18 images, 8 a step
-        assert run.epochs[-1].val_accuracy == pytest.approx(run.accuracy)
+        assert run.epochs[-1].val_accuracy == pytest.approx(run.val_accuracy)
         assert run.images_trained == 18
         assert {"processor", "torch", "python", "date"} <= set(run.provenance)
     assert result.rows[0].runs[0].truth != result.rows[0].runs[1].truth  # each its own split

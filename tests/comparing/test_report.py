@@ -24,7 +24,7 @@ def result() -> Comparison:
     rows = []
     for name, seconds in TIMES.items():
         answers = TRUTHS if name == "d" else ANSWERS
-        runs = (run(i, answers[i], seconds=seconds * (1 + i / 10)) for i in range(2))
+        runs = (run(i, answers[i], train_seconds=seconds * (1 + i / 10)) for i in range(2))
         rows.append(row(name, *runs))
     return Comparison(
         rows=tuple(rows),
@@ -83,8 +83,9 @@ def test_no_name_lies_on_another_name_or_on_a_point(result: Comparison) -> None:
 
 
 def test_equal_times_and_equal_accuracies_are_drawn_too(result: Comparison) -> None:
-    same = [replace(r, seconds=60.0, accuracy=1.0, answers=r.truth) for r in result.rows[0].runs]
-    rows = tuple(replace(r, runs=tuple(same)) for r in result.rows)
+    runs = result.rows[0].runs
+    same = tuple(replace(r, train_seconds=60.0, val_accuracy=1.0, answers=r.truth) for r in runs)
+    rows = tuple(replace(r, runs=same) for r in result.rows)
     svg = picture(scatter(replace(result, rows=rows)))
     assert len(set(points(svg))) == 1
     assert all(0 <= x <= 720 and 0 <= y <= 420 for x, y in labels(svg).values())

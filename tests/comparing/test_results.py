@@ -9,25 +9,25 @@ import pytest
 from sklearn import metrics
 
 from lineage_lab.comparing.results import Comparison
-from lineage_lab.comparing.runs import Row, Run, to_text
+from lineage_lab.comparing.runs import Row, to_text
 from lineage_lab.files import write_whole
-from lineage_lab.training.run import Epoch
+from lineage_lab.training.history import Epoch, History
 
 TRUTHS = ((0, 0, 1, 1, 2, 2, 2, 1), (0, 1, 1, 1, 2, 2, 0, 0))
 ANSWERS = ((0, 1, 1, 1, 2, 0, 2, 1), (0, 1, 0, 1, 2, 1, 0, 1))
 
 
-def run(seed: int, answers: tuple[int, ...], **changes: Any) -> Run:
+def run(seed: int, answers: tuple[int, ...], **changes: Any) -> History:
     truth = TRUTHS[seed]
-    return Run(
+    return History(
         **{
             "seed": seed,
-            "accuracy": sum(t == a for t, a in zip(truth, answers, strict=True)) / 8,
+            "val_accuracy": sum(t == a for t, a in zip(truth, answers, strict=True)) / 8,
             "truth": truth,
             "answers": answers,
             "losses": (1.5, 0.25),
             "epochs": (Epoch(train_loss=0.875, val_accuracy=0.5, seconds=3.5),),
-            "seconds": 4.0 + seed,
+            "train_seconds": 4.0 + seed,
             "warmup_seconds": 1.0,
             "images_trained": 20,
             "peak_memory": 2**30 + seed,
@@ -49,7 +49,7 @@ def run(seed: int, answers: tuple[int, ...], **changes: Any) -> Run:
     )
 
 
-def row(name: str, *runs: Run) -> Row:
+def row(name: str, *runs: History) -> Row:
     return Row(
         name=name,
         weights="imagenet",

@@ -56,7 +56,7 @@ def the_slowest_is_the_best(points: float = 4.0) -> Comparison:
         lambda _, row: tuple(replace(run, truth=(), answers=()) for run in row.runs)
     ).rows
     runs = zip(first.runs, last.runs, strict=True)
-    better = tuple(replace(b, accuracy=a.accuracy + points / 100) for a, b in runs)
+    better = tuple(replace(b, val_accuracy=a.val_accuracy + points / 100) for a, b in runs)
     return replace(whole(), rows=(first, second, replace(last, runs=better)))
 
 

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from lineage_lab.training import checkpoint
+from lineage_lab.training import loop as routine
+from lineage_lab.training.checkpoint import Checkpoint
 from lineage_lab.training.run import Run
 from tests.faults.killed import run
 
@@ -74,14 +76,14 @@ def test_random_states_that_are_not_restored_are_seen(
 ) -> None:
     """The control: without the generator's state, dropout draws otherwise."""
     killed(tmp_path, 0, "replace", "12")
-    real = Run.restore
+    real = routine.restore
 
-    def forgetful(self: Run) -> None:
+    def forgetful(run: Run, saved: Checkpoint) -> None:
         before = torch.get_rng_state()
-        real(self)
+        real(run, saved)
         torch.set_rng_state(before)
 
-    monkeypatch.setattr(Run, "restore", forgetful)
+    monkeypatch.setattr(routine, "restore", forgetful)
     assert not same(run(tmp_path, 0, resume=True), whole)
 
 

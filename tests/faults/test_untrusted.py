@@ -20,7 +20,7 @@ from lineage_lab.comparing import comparison
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.data import cache
 from lineage_lab.data.sets import load
-from lineage_lab.training import checkpoint, device
+from lineage_lab.training import checkpoint, trial
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.using.predictor import Predictor
 from lineage_lab.weights import published
@@ -61,7 +61,7 @@ def from_weights(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def from_trials(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A memory that can't be read is as if it weren't there; it never raises, so do it here."""
-    assert device._remembered(path, "key") is None
+    assert trial._cached(path, "key") is None
     raise ValueError("as if it weren't there")
 
 

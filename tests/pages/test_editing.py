@@ -10,19 +10,35 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CONFIG = f"""
+CONFIG = """
 site_name: Small
 site_url: https://example.org/small/
-theme: {{name: mkdocs}}
+theme: {name: mkdocs}
 exclude_docs: part.md
 plugins:
-  - mkdocs-jupyter: {{include: ["*.ipynb"]}}
-  - mkdocstrings: {{handlers: {{python: {{paths: [src]}}}}}}
-hooks: [{ROOT / "src/lineage_site/mkdocs/editing.py"}]
+  - mkdocs-jupyter: {include: ["*.ipynb"]}
+  - mkdocstrings: {handlers: {python: {paths: [src]}}}
+hooks: [hook.py]
 markdown_extensions:
-  - pymdownx.snippets: {{base_path: [docs], check_paths: true}}
+  - pymdownx.snippets: {base_path: [docs], check_paths: true}
+"""
+# What the site's own events do of it.
+HOOK = """
+from pathlib import Path
+from lineage_site.mkdocs import editing
+
+def on_files(files, config):
+    editing.mark_stale(files, Path(config.config_file_path).parent)
+
+def on_env(env, config, files):
+    editing.keep_labs(config)
+    editing.recall_api(config)
+
+def on_post_build(config):
+    editing.keep_api(config)
 """
 PAGES = {
+    "hook.py": HOOK,
     "docs/index.md": "# Home\n\nSee [twice][small.twice].\n",
     "docs/shows.md": '# Shows\n\n--8<-- "part.md"\n',
     "docs/alone.md": "# Alone\n",

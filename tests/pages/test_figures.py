@@ -1,6 +1,5 @@
 """The figures: drawn from the networks, readable by all, and drawn once only."""
 
-import importlib.util
 import pickle
 import re
 import shutil
@@ -14,6 +13,7 @@ from mkdocs.exceptions import Abort
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.weights.published import WeightsUnavailable
 from lineage_site.drawing.build import TOPICS, build
+from lineage_site.mkdocs import events
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -77,7 +77,7 @@ def test_what_is_missing_where_a_topic_is_drawn_is_said_here(
 
 def test_every_picture_has_words_that_replace_it(drawn: Path) -> None:
     pictures = svgs(drawn)
-    lenet = {f"lenet/{name}" for name in ("architecture", "c3", "codes", "filters", "fields")}
+    lenet = {f"lenet5/{name}" for name in ("architecture", "c3", "codes", "filters", "fields")}
     assert {"home/lineage", *lenet} <= set(pictures)
     ids: list[str] = []
     for name, svg in pictures.items():
@@ -99,15 +99,15 @@ def test_every_colour_follows_the_scheme(drawn: Path) -> None:
 
 
 def test_the_picture_of_c3_has_a_disc_for_each_of_the_60_connections(drawn: Path) -> None:
-    discs = [c for c in svgs(drawn)["lenet/c3"].iter(f"{SVG}circle") if float(c.get("r")) == 10]
+    discs = [c for c in svgs(drawn)["lenet5/c3"].iter(f"{SVG}circle") if float(c.get("r")) == 10]
     assert len(discs) == 60
 
 
 def test_the_architecture_has_a_sheet_for_each_map(drawn: Path) -> None:
-    text = "".join(svgs(drawn)["lenet/architecture"].itertext())
+    text = "".join(svgs(drawn)["lenet5/architecture"].itertext())
     for count in ("6 @ 28×28", "16 @ 10×10", "16 @ 5×5", "48,120"):
         assert count in text
-    sheets = [r for r in svgs(drawn)["lenet/architecture"].iter(f"{SVG}rect") if r.get("rx")]
+    sheets = [r for r in svgs(drawn)["lenet5/architecture"].iter(f"{SVG}rect") if r.get("rx")]
     assert len(sheets) == 1 + 6 + 6 + 16 + 16 + 3
 
 
@@ -141,18 +141,13 @@ def test_the_build_says_in_a_line_what_is_not_installed(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     root = Path(__file__).parents[2]
-    spec = importlib.util.spec_from_file_location(
-        "hook", root / "src/lineage_site/mkdocs/figures.py"
-    )
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
 
     def fail(_: Path) -> None:
         raise error
 
     monkeypatch.setattr("lineage_site.drawing.build.build", fail)
     with pytest.raises(Abort, match=re.escape(str(error))):
-        hook.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))
+        events.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))
     error = ZeroDivisionError("a fault of ours")
     with pytest.raises(ZeroDivisionError):
-        hook.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))
+        events.on_pre_build(MkDocsConfig(config_file_path=str(root / "mkdocs.yml")))

@@ -116,6 +116,7 @@ def test_the_walk(copy: Copy) -> None:
         ("SLUG=squeezenet", "needs SLUG, NAME, YEAR and MODEL"),
         ("SLUG=Squeeze-Net NAME=N YEAR=2016 MODEL=vgg16", "lower-case letters, digits and _"),
         ("SLUG=zfnet NAME=Z YEAR=2013 MODEL=vgg16", "first write src/lineage_lab/models/zfnet.py"),
+        ("SLUG=blocks NAME=B YEAR=2013 MODEL=vgg16", "no marks around its forward"),
         ("SLUG=vgg NAME=VGG YEAR=2014 MODEL=vgg17", "MODEL=vgg17 is no row"),
         ("SLUG=vgg NAME=VGG YEAR=2014 MODEL=vgg16", "docs/chapters/vgg.md is there already"),
         ("SLUG=vgg NAME=VGG YEAR=soon MODEL=vgg16", "invalid int value: 'soon'"),

@@ -1,5 +1,6 @@
 """What a benchmark keeps: finished runs, of one machine."""
 
+import importlib
 import importlib.util
 import json
 import math
@@ -7,6 +8,7 @@ import statistics
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,20 @@ def test_a_file_of_other_settings_or_of_another_machine_is_refused_and_left(
     with pytest.raises(SystemExit, match=words):
         finetune.Record(path, {"images": 4})
     assert json.loads(path.read_text()) == kept
+
+
+def test_a_block_of_rows_is_never_parted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FILE.parent)
+    blocks = importlib.import_module("elpv_blocks")
+    labels = np.random.default_rng(0).integers(2, size=2624)
+    block = np.arange(2624) * 44 // 2624
+    tested = []
+    for train, test in blocks.folds(labels, 44, seed=0):
+        assert not set(block[train]) & set(block[test])
+        tested += list(test)
+    assert sorted(tested) == list(range(2624))
+    random = blocks.folds(labels, None, seed=0)
+    assert all(set(block[train]) == set(block[test]) for train, test in random)
 
 
 @pytest.mark.parametrize("name", ["finetune-speed", "finetune-speed-xeon"])

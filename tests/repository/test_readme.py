@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lineage_lab.comparing.comparison import Comparison
+from lineage_site.pages.fine_tune.blocks import caution
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results" / "elpv-lite.json"
@@ -15,6 +16,13 @@ def test_the_table_is_the_kept_runs() -> None:
     assert shown == Comparison.load(RESULTS).to_markdown(), (
         "make it anew from `lineage-lab show --markdown docs/results/elpv-lite.json`"
     )
+
+
+def test_the_caution_beside_the_table_is_that_of_the_kept_runs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    after = text[text.index(END) : text.index("## Start")]
+    assert caution().strip() in after
+    assert "take the smallest" not in text
 
 
 def test_the_kept_run_is_a_whole_one_with_real_weights() -> None:

@@ -8,25 +8,25 @@ from typing import Any
 from playwright.sync_api import Page
 
 from lineage_lab.comparing.results import Comparison
-from lineage_lab.comparing.runs import RANDOM, Row, Run
-from lineage_lab.training.run import Epoch
+from lineage_lab.comparing.runs import RANDOM, Row
+from lineage_lab.training.history import Epoch, History
 
 MACHINE = {"processor": "P", "cores": "2", "threads": "2", "gpu": "none", "torch": "2.9",
            "python": "3.12", "date": "2026-01-01"}  # fmt: skip
 RECIPE = {"epochs": 1, "minutes": None, "head_epochs": 0, "lr": 0.001, "precision": "fp32"}
 
 
-def run(seed: int, accuracy: float, seconds: float, **changes: Any) -> Run:
+def run(seed: int, accuracy: float, seconds: float, **changes: Any) -> History:
     """Without single answers, as in the page's copy of the reference, unless they are given."""
-    return Run(
+    return History(
         **{
             "seed": seed,
-            "accuracy": accuracy,
+            "val_accuracy": accuracy,
             "truth": (),
             "answers": (),
             "losses": (1.5, 0.25),
             "epochs": (Epoch(train_loss=0.875, val_accuracy=accuracy, seconds=seconds),),
-            "seconds": seconds,
+            "train_seconds": seconds,
             "warmup_seconds": 1.0,
             "images_trained": 1968,
             "peak_memory": 3 * 2**29,
@@ -42,7 +42,7 @@ def run(seed: int, accuracy: float, seconds: float, **changes: Any) -> Run:
     )
 
 
-def row(name: str, *runs: Run, **changes: Any) -> Row:
+def row(name: str, *runs: History, **changes: Any) -> Row:
     return Row(
         **{
             "name": name,
@@ -67,7 +67,7 @@ def comparison(*rows: Row, limit: int | None = None, **data: Any) -> Comparison:
 
 
 def answered(seed: int, truth: tuple[int, ...], right: float, seconds: float, draw: random.Random,
-             **changes: Any) -> Run:  # fmt: skip
+             **changes: Any) -> History:  # fmt: skip
     """A run whose single answers are recorded, about so many of them right."""
     answers = tuple(t if draw.random() < right else 1 - t for t in truth)
     accuracy = sum(t == a for t, a in zip(truth, answers, strict=True)) / len(truth)

@@ -14,7 +14,7 @@ import bs4
 import html5lib
 import pytest
 
-from lineage_site.mkdocs.policy import guarded, hashes, policy
+from lineage_site.mkdocs.after_page import guarded, hashes, policy
 from tests.docs.harness.plugin import BUDGETS
 
 PREFIX = "https://lineage-lab.github.io/lineage-lab/"
@@ -83,7 +83,7 @@ def test_ids_are_unique_and_what_is_referred_to_is_there(built_site: Path) -> No
 def test_no_page_has_more_elements_than_a_phone_styles_at_once(built_site: Path) -> None:
     count = {path: len(soup(file).find_all(True)) for path, file in pages(built_site).items()}
     assert {p: n for p, n in count.items() if n > BUDGETS["site"]["elements"]} == {}
-    # The rules of hooks/theme.py hold: a folded source is one element, and brackets are text.
+    # The rules of after_page hold: brackets are text. A folded source is one element.
     source = soup(built_site / "api/models/resnet/index.html").select(".mkdocstrings-source")
     assert source
     assert not [span for one in source for span in one.select("pre *")]
@@ -96,7 +96,7 @@ def test_no_page_has_more_elements_than_a_phone_styles_at_once(built_site: Path)
 
 
 def test_the_themes_files_do_not_style_a_page_again(built_site: Path) -> None:
-    """hooks/theme.py: `AGAIN`."""
+    """`AGAIN` of after_page holds."""
     (colours,) = built_site.glob("assets/stylesheets/palette.*.css")
     (script,) = built_site.glob("assets/javascripts/bundle.*.js")
     assert "[data-md-color-switching] *" not in colours.read_text(encoding="utf-8")

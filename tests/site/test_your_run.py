@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from lineage_lab.comparing.charts import scatter
-from lineage_lab.comparing.comparable import beside
+from lineage_lab.comparing.comparable import comparability
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.runs import RANDOM
 from lineage_lab.exercises import check
@@ -123,7 +123,7 @@ def test_a_file_is_drawn_as_the_package_draws_it(name: str, page: Page, tmp_path
     assert texts == [found.caption, verdict(found), found.footnote]
     lists = [u.locator("li").all_text_contents() for u in own.locator("ul").all()]
     shown = [list(found.words)] if found.words and not texts[1].startswith("A fair") else []
-    assert lists == [*shown, list(beside(found, Comparison.load(REFERENCE)))]
+    assert lists == [*shown, list(comparability(found, Comparison.load(REFERENCE)))]
     svg = own.locator("svg").evaluate("svg => new XMLSerializer().serializeToString(svg)")
     same_picture(svg, scatter(found))
     assert page.evaluate("window.hurt") is None
@@ -170,7 +170,7 @@ def test_each_reason_beside_the_reference_is_the_packages(page: Page) -> None:
     for data in ({"train": 1}, {"name": "x"}, {"drawn_by_seed": False}, {"classes": ["a", "b"]}):
         own.append(replace(reference, data=reference.data | data))
     found = [page.evaluate(BESIDE, each.to_json()) for each in own]
-    assert found == [list(beside(each, reference)) for each in own]
+    assert found == [list(comparability(each, reference)) for each in own]
     assert len({sentence for each in found for sentence in each}) > 15
 
 

@@ -13,9 +13,10 @@ from lineage_lab import create_model, finetune
 from lineage_lab.data.sets import ImageSet, load, split
 from lineage_lab.training import loop as finetuning
 from lineage_lab.training.batches import Prepare
-from lineage_lab.training.device import WARMUP, Form
+from lineage_lab.training.device import Form
 from lineage_lab.training.optim import factor, optimizer, parts
 from lineage_lab.training.recipe import Recipe, recipe_for
+from lineage_lab.training.trial import WARMUP
 
 DIGITS = Recipe(lr=5e-3, head_lr=5e-3, batch_size=32, precision="fp32",
                 memory_format="contiguous", device="cpu")  # fmt: skip
@@ -128,8 +129,7 @@ def test_preparation_is_torchvisions_normalize_and_repeats_grey() -> None:
 
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     grey = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
-    prepare = Prepare(mean, std, torch.device("cpu"))
-    prepare.layout = torch.channels_last
+    prepare = Prepare(mean, std, torch.device("cpu"), layout=torch.channels_last)
     ours = prepare(grey)
     theirs = tv.normalize(grey.expand(-1, 3, -1, -1).float() / 255, mean, std)
     torch.testing.assert_close(ours, theirs)
@@ -148,9 +148,9 @@ def test_the_warm_up_leaves_no_trace(digits) -> None:
 def test_the_peak_of_memory_is_that_of_the_training(digits, monkeypatch) -> None:
     choose, large = finetuning.choose_form, 2**29
 
-    def greedy(*args: object) -> Form:
+    def greedy(*args: object, **options: object) -> Form:
         torch.ones(large // 4).sum()  # half a GiB, for the warm-up alone
-        return choose(*args)
+        return choose(*args, **options)
 
     monkeypatch.setattr(finetuning, "choose_form", greedy)
     history = finetune(network(), *digits, DIGITS, **GREY)

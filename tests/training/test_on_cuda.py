@@ -14,13 +14,12 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from lineage_lab import create_model
 from lineage_lab.data.sets import ImageSet
-from lineage_lab.heads import find_head
 from lineage_lab.training.batches import DRAWS, Prepare
 from lineage_lab.training.device import Form, pick_device
 from lineage_lab.training.loop import _look
-from lineage_lab.training.processes import Group
 from lineage_lab.training.recipe import Recipe
-from lineage_lab.training.run import Run, step
+from lineage_lab.training.run import Run
+from lineage_lab.training.step import step
 
 CUDA = torch.device("cuda", 0)
 BATCH = 8
@@ -57,13 +56,12 @@ def begun(name: str, precision: str, **changes: object) -> Run:
     recipe = Recipe(batch_size=BATCH, device="cuda", precision=precision, **changes)
     with torch.device(CUDA):
         model = create_model(name, num_classes=2)
-    model.to = lambda **_: model  # fake parameters can't change their layout
     images = torch.zeros(2 * BATCH, 3, 224, 224, dtype=torch.uint8)
     data = ImageSet(images=images, labels=torch.zeros(2 * BATCH, dtype=torch.int64),
                     classes=("a", "b"), name="", licence="")  # fmt: skip
-    prepare = Prepare((0.5,) * 3, (0.5,) * 3, CUDA)
     form = Form(precision=precision, memory_format="channels_last")
-    return Run(model, find_head(model)[0], recipe, form, prepare, Group(), data)
+    prepare = Prepare((0.5,) * 3, (0.5,) * 3, CUDA, layout=form.layout)
+    return Run(model=model, train=data, recipe=recipe, form=form, prepare=prepare)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +80,10 @@ def test_a_step_stays_on_the_gpu_and_waits_for_nothing(fake, name, precision, ch
     images, labels = run.train.images[:BATCH], run.train.labels[:BATCH]
     losses = []
     for _ in range(2):
-        run.set_learning()
+        run.set_rates()
+        run.unfreeze(run.pieces_due())
         losses.append(step(run, images, labels, torch.rand(BATCH, DRAWS)))
-        run.batch += 1
+        run.progress.batch += 1
     assert all(loss.device == CUDA and loss.dtype == torch.float32 for loss in losses)
     assert run.scaler.is_enabled() == (precision == "fp16")
     assert all(p.device == CUDA and p.dtype == torch.float32 for p in run.parameters)
@@ -93,7 +92,7 @@ def test_a_step_stays_on_the_gpu_and_waits_for_nothing(fake, name, precision, ch
     assert all(t.device == CUDA for t in moments)
     # At the next display the host looks, and that is where it waits.
     with pytest.raises(DataDependentOutputException):
-        _look(run, losses, torch.arange(BATCH))
+        _look(run, losses)
 
 
 def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,14 @@ import torch
 from torch import nn
 
 from lineage_lab import finetune
-from lineage_lab.training import device
 from lineage_lab.training import loop as routine
 from lineage_lab.training import run as training
-from lineage_lab.training.device import LAPS, WARMUP, Form, trial
+from lineage_lab.training import trial
+from lineage_lab.training.device import Form
 from lineage_lab.training.loop import Interrupted
 from lineage_lab.training.optim import optimizer
 from lineage_lab.training.recipe import Recipe
+from lineage_lab.training.trial import LAPS, WARMUP, fastest_form
 from tests.small import GREY, PLAIN, lenet, run, same, small, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -200,7 +201,7 @@ def test_a_run_of_another_recipe_or_other_images_is_not_gone_on_with(tmp_path, d
 
 def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(device, "_has_bf16", lambda: True)
+    monkeypatch.setattr(trial, "_has_bf16", lambda: True)
     import time
 
     slowness = {"bf16": 0.03, "fp32": 0.01}
@@ -212,9 +213,9 @@ def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> 
 
     def choose(**changes) -> Form:
         ran.clear()
-        options = {"precision": "auto", "memory_format": "auto", "compiling": "off", **changes}
-        return trial(lenet(), torch.zeros(4, 1, 32, 32), step, **options, steps=10,
-                     device=torch.device("cpu"))  # fmt: skip
+        recipe = Recipe(compile="off", **changes)
+        images, cpu = torch.zeros(4, 1, 32, 32), torch.device("cpu")
+        return fastest_form(lenet(), images, step, recipe=recipe, steps=10, device=cpu)
 
     form = choose()
     assert str(form) == "fp32, channels_last"
@@ -228,7 +229,7 @@ def test_the_trial_takes_the_fastest_and_remembers_it(tmp_path, monkeypatch) -> 
     assert str(choose(precision="bf16", memory_format="contiguous")) == "bf16, contiguous"
 
     # Where the processor has no kernels for it, it is not even tried: that alone takes minutes.
-    monkeypatch.setattr(device, "_has_bf16", lambda: False)
+    monkeypatch.setattr(trial, "_has_bf16", lambda: False)
     assert str(choose()) == "fp32, channels_last"
     assert {form.precision for form in ran} == {"fp32"}
     assert len(ran) == 2 * LAPS
@@ -249,12 +250,12 @@ def clocked(tmp_path, monkeypatch) -> Callable[..., tuple[Form, list[str]]]:
             clock += seconds(form, len(ran))
 
         monkeypatch.setenv("LINEAGE_LAB_CACHE", str(tmp_path))
-        monkeypatch.setattr(device, "_has_bf16", lambda: True)
-        monkeypatch.setattr(device, "device_name", lambda _: kind)
-        monkeypatch.setattr(device.time, "perf_counter", lambda: clock)
-        form = trial(lenet(), torch.zeros(4, 1, 32, 32), step, precision="auto", steps=10,
-                     memory_format="auto", compiling="off", device=torch.device(kind))  # fmt: skip
-        return form, ran
+        monkeypatch.setattr(trial, "_has_bf16", lambda: True)
+        monkeypatch.setattr(trial, "device_name", lambda _: kind)
+        monkeypatch.setattr(trial.time, "perf_counter", lambda: clock)
+        images, recipe = torch.zeros(4, 1, 32, 32), Recipe(compile="off")
+        here = torch.device(kind)
+        return fastest_form(lenet(), images, step, recipe=recipe, steps=10, device=here), ran
 
     return choose
 

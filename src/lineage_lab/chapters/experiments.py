@@ -42,6 +42,7 @@ def train_digits(
     lr: float = 0.05,
     seed: int = 0,
     epochs: int = 4,
+    steps: int | None = None,
     prepare: Callable[[Tensor], Tensor] = normalize_ink,
 ) -> Trained:
     """Train a small network on 4,000 real MNIST digits and test it on the other 1,000.
@@ -52,6 +53,7 @@ def train_digits(
         lr: Highest learning rate of a one-cycle schedule (SGD, momentum 0.9, batches of 32).
         seed: Decides the split, the first weights and the order.
         epochs: Passes over the training digits.
+        steps: Batches to train on in place of whole passes.
         prepare: Turns ``uint8`` images ``[n, 1, 32, 32]`` into the network's input.
 
     Returns:
@@ -61,12 +63,13 @@ def train_digits(
     images, test_images = prepare(images), prepare(test_images)
     torch.manual_seed(seed)
     model = build().train()
-    steps = epochs * len(images) // 32
+    steps = steps or epochs * len(images) // 32
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     schedule = OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
     losses: list[float] = []
-    for _ in range(epochs):
-        for batch in torch.randperm(len(images)).split(32):  # type: ignore[no-untyped-call]
+    while len(losses) < steps:
+        order = torch.randperm(len(images))
+        for batch in order.split(32)[: steps - len(losses)]:  # type: ignore[no-untyped-call]
             error = loss(model(images[batch]), labels[batch])
             optimizer.zero_grad()
             error.backward()  # type: ignore[no-untyped-call]

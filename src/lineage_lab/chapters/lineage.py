@@ -5,6 +5,7 @@ loading a network. `lineage_site.drawing.build` draws the timeline from it.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 __all__ = ["NETWORKS", "PASSED_ON", "TOP1", "Gift", "Network", "Top1"]
 
@@ -267,17 +268,21 @@ class Top1:
         key: Of the network.
         model: The form that was measured, in the paper's words.
         error: Top-1 error in percent as printed, or empty if the accuracy is printed.
-        accuracy: Top-1 accuracy in percent, as printed; else 100 minus the error.
+        accuracy: Top-1 accuracy in percent as printed; empty stands for 100 minus the error.
         how: How it was measured: without it the numbers can't be laid side by side.
         source: Paper and table.
     """
 
     key: str
     model: str
-    accuracy: str
     how: str
     source: str
     error: str = ""
+    accuracy: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.accuracy:
+            object.__setattr__(self, "accuracy", str(100 - Decimal(self.error)))
 
 
 TOP1: tuple[Top1, ...] = (
@@ -285,7 +290,6 @@ TOP1: tuple[Top1, ...] = (
         key="alexnet",
         model="1 CNN",
         error="40.7",
-        accuracy="59.3",
         how="mean over ten crops",
         source="Krizhevsky 2012, Table 2",
     ),
@@ -293,7 +297,6 @@ TOP1: tuple[Top1, ...] = (
         key="vgg",
         model="column D",
         error="25.6",
-        accuracy="74.4",
         how="whole image, shorter side 384",
         source="Simonyan 2014, Table 3",
     ),
@@ -301,7 +304,6 @@ TOP1: tuple[Top1, ...] = (
         key="resnet",
         model="ResNet-50",
         error="22.85",
-        accuracy="77.15",
         how="mean over ten crops",
         source="He 2015, Table 3",
     ),

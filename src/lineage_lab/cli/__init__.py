@@ -7,18 +7,29 @@ shows it), 130 for Ctrl-C, 143 for SIGTERM. torch is imported when a command nee
 `lineage_lab.cli.using`.
 """
 
+import codecs
 import gc
+import io
 import logging
+import os
 import shlex
+import signal
 import sys
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
 
 import click
 
 from lineage_lab import __version__
 from lineage_lab.cli import looking, training, using
 from lineage_lab.cli.exit_codes import EXIT_CODES
+from lineage_lab.files import drop_partial_files, written
 
 __all__ = ["main"]
+
+PLAIN = {"±": "+/-", "×": "x", "–": "-", "—": "-", "…": "...", "·": "*", "“": '"', "”": '"',
+         "‘": "'", "’": "'", "→": "->", "≤": "<=", "≥": ">=", "─": "-", "²": "2"}  # fmt: skip
 
 
 def main() -> None:
@@ -26,6 +37,8 @@ def main() -> None:
     # torch makes 330,000 objects. At Python's 700 they are searched for garbage over and over.
     gc.set_threshold(10_000)
     debug = "--debug" in sys.argv
+    _plain_where_needed()
+    signal.signal(signal.SIGINT, _interrupt)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("lineage_lab").setLevel(logging.INFO)
     try:
@@ -33,8 +46,11 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted: nothing was written", err=True)
-        sys.exit(130)
+        _leave(_interrupted())
+    except (BrokenPipeError, SystemExit):
+        # What reads the output has closed it: Click and Rich then leave with SystemExit, which
+        # the commands themselves never raise.
+        os._exit(141)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -52,6 +68,47 @@ def main() -> None:
                 err=True,
             )
         sys.exit(2)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """The first Ctrl-C stops what runs, a second one ends the process at once."""
+    signal.signal(signal.SIGINT, lambda *_: _leave(_interrupted()))
+    raise KeyboardInterrupt
+
+
+def _leave(words: str) -> NoReturn:
+    """The end of the process, with no file half written."""
+    drop_partial_files()
+    with suppress(OSError):
+        os.write(2, f"\n{words}\n".encode())
+    os._exit(130)
+
+
+def _interrupted() -> str:
+    """What an interrupted command leaves behind, in words."""
+    cache = sys.modules.get("lineage_lab.data.cache")  # what it keeps is no result
+    results = [p for p in written() if not cache or not p.is_relative_to(cache.folder())]
+    if not results:
+        return "interrupted: nothing was written"
+    names = ", ".join(str(path) for path in results[-3:])
+    return f"interrupted: written so far, and whole: {names}{', …' * (len(results) > 3)}"
+
+
+def _plain_where_needed() -> None:
+    """An output that can't show a character gets ``+/-`` for ±, and ? where nothing is like it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
+
+
+def _like(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(PLAIN.get(character, "?") for character in text), error.end
+
+
+codecs.register_error("plain", _like)
 
 
 def _again() -> str:

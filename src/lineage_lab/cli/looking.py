@@ -1,6 +1,5 @@
 """Commands that train nothing: ``models``, ``describe``, ``data``, ``doctor``, ``show``."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -61,7 +60,7 @@ def check_data(folder: Path) -> None:
 
     report = check(folder)
     click.echo(str(report))
-    sys.exit(0 if report.ok else 1)
+    raise click.exceptions.Exit(0 if report.ok else 1)
 
 
 @click.command()
@@ -84,7 +83,7 @@ def doctor(offline: bool) -> None:
 )
 def show(file: Path, markdown: bool, other: Path | None) -> None:
     """Print the table of FILE, which ``compare`` wrote."""
-    from lineage_lab.comparing.comparable import beside
+    from lineage_lab.comparing.comparable import comparability
     from lineage_lab.comparing.results import Comparison
 
     results = [Comparison.load(each) for each in (file, other) if each]
@@ -99,5 +98,5 @@ def show(file: Path, markdown: bool, other: Path | None) -> None:
                 click.echo(words)
     if len(results) > 1:
         click.echo()
-        for words in beside(*results):
+        for words in comparability(*results):
             click.echo(f"- {words}" if markdown else words)

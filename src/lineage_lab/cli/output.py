@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import click
+
+from lineage_lab.files import one_line
 
 __all__ = ["columns", "counting", "progress", "table"]
 
@@ -16,6 +18,7 @@ Report = Callable[[str, int, int, int, float], None]
 def progress(runs: int) -> Iterator[Report]:
     """A bar on a terminal; in a log a line at the start of each run and every ten seconds."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     console = Console(stderr=True)
@@ -32,7 +35,7 @@ def progress(runs: int) -> Iterator[Report]:
 
             def on_bar(name: str, seed: int, step: int, steps: int, loss: float) -> None:
                 begins(step)
-                words = f"{name}, seed {seed} ({run}/{runs})  loss {loss:.3f}"
+                words = escape(f"{name}, seed {seed} ({run}/{runs})  loss {loss:.3f}")
                 bar.update(task, description=words, completed=step, total=steps)
 
             yield on_bar
@@ -69,23 +72,31 @@ def table(result: Any) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     head, *body = result.cells()
     console = Console()
     # In a log there is no width to keep to: the table stays in one piece.
     if not console.is_terminal:
         console = Console(width=200)
-    drawn = Table(box=box.SIMPLE_HEAD, title=result.caption, title_justify="left")
+
+    def shown(text: str) -> Text:
+        """As `Text`: a name may hold what Rich would read as markup."""
+        return Text(one_line(text).encode(console.encoding, "plain").decode(console.encoding))
+
+    drawn = Table(box=box.SIMPLE_HEAD, title=shown(result.caption), title_justify="left")
     for column, name in enumerate(head):
-        drawn.add_column(name, justify="left" if column in (0, len(head) - 1) else "right")
+        side: Literal["left", "right"] = "left" if column in (0, len(head) - 1) else "right"
+        drawn.add_column(shown(name), justify=side)
     for row in body:
-        drawn.add_row(*row)
+        drawn.add_row(*(shown(cell) for cell in row))
     console.print(drawn)
-    console.print(result.footnote, highlight=False)
+    console.print(shown(result.footnote))
 
 
 def columns(rows: list[tuple[str, ...]]) -> None:
     """Print rows of text, each column as wide as it must be."""
+    rows = [tuple(one_line(cell) for cell in row) for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         click.echo("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())

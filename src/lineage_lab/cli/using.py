@@ -1,6 +1,5 @@
 """Commands for a network that is trained: ``predict``, ``evaluate`` and ``export``."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +67,7 @@ def predict(
     failed = sum(bool(one.error) for one in found)
     if out:
         click.echo(f"{out}: {len(found) - failed:,} images, {failed:,} files that can't be read")
-    sys.exit(1 if failed else 0)
+    raise click.exceptions.Exit(1 if failed else 0)
 
 
 @click.command()
@@ -153,7 +152,7 @@ def evaluate(
             click.echo(f"written: {out / 'report.html'}, evaluation.json, predictions.csv")
     for words in found.unread.values():
         click.echo(words, err=True)
-    sys.exit(1 if found.unread else 0)
+    raise click.exceptions.Exit(1 if found.unread else 0)
 
 
 def _is_checkpoint(source: str) -> bool:

@@ -25,8 +25,8 @@ class Axes:
     Args:
         drawing: To draw on.
         box: Left, top, right and bottom of the frame.
-        x: Lowest and highest value.
-        y: Likewise.
+        x: Lowest and highest value across.
+        y: Lowest and highest value upwards.
         words: What the two axes are of.
         logarithmic: Whether x is.
         logarithmic_y: Whether y is.
@@ -66,21 +66,21 @@ class Axes:
         return log10(value) if self.logarithmic[axis] else value
 
     def x(self, value: float) -> float:
-        """Where a value stands."""
+        """Place of a value on the axis across, in units of the picture."""
         share = (self._scaled(value, 0) - self.ends[0]) / (self.ends[1] - self.ends[0])
         return self.box[0] + share * (self.box[2] - self.box[0])
 
     def y(self, value: float) -> float:
-        """Likewise."""
+        """Place of a value on the axis upwards, in units of the picture."""
         share = (self._scaled(value, 1) - self.y_ends[0]) / (self.y_ends[1] - self.y_ends[0])
         return self.box[3] - share * (self.box[3] - self.box[1])
 
 
 def polyline(d: Drawing, points: Sequence[tuple[float, float]], index: int) -> None:
     """Points joined, in the colour and the dash of a series."""
+    stroke, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
     for (x1, y1), (x2, y2) in pairwise(points):
-        d.line(x1, y1, x2, y2, stroke=COLOURS[index % len(COLOURS)], stroke_width=1.8,
-               dash=DASHES[index % len(DASHES)])  # fmt: skip
+        d.line(x1, y1, x2, y2, stroke=stroke, stroke_width=1.8, dash=dash)
 
 
 def place_label(
@@ -119,10 +119,10 @@ def _decades(low: float, high: float) -> list[float]:
     """1, 2 and 5 times the powers of ten from low to high; more where those are few, or fewer."""
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
     for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
-        found = [s * 10.0**p for p in powers for s in steps if low <= s * 10.0**p <= high]
-        if len(found) > 2:
+        ticks = [s * 10.0**p for p in powers for s in steps if low <= s * 10.0**p <= high]
+        if len(ticks) > 2:
             break
-    if len(found) > MOST_TICKS:
-        found = [10.0**p for p in powers if low <= 10.0**p <= high]
-        found = found[:: ceil(len(found) / MOST_TICKS)]
-    return found
+    if len(ticks) > MOST_TICKS:
+        ticks = [10.0**p for p in powers if low <= 10.0**p <= high]
+        ticks = ticks[:: ceil(len(ticks) / MOST_TICKS)]
+    return ticks

@@ -38,8 +38,9 @@ def scatter(result: Comparison) -> str:
     Returns:
         An SVG that stands alone and takes its colours from a page that has it inside.
     """
-    points = [(_middle(row.seconds), _middle([100 * a for a in row.accuracies])) for row in
-              result.rows]  # fmt: skip
+    times = [_middle(row.seconds) for row in result.rows]
+    percents = [_middle([100 * a for a in row.accuracies]) for row in result.rows]
+    points = list(zip(times, percents, strict=True))
     several = len(result.seeds) > 1
     d = Drawing(
         "comparison-scatter",
@@ -152,8 +153,8 @@ def _legend(d: Drawing, rows: Sequence[Row]) -> float:
         width = 40 + len(row.name) * LETTER + 20
         if x + width > WIDTH and x > 12:
             x, y = 12.0, y + 20
-        d.line(x, y - 4, x + 32, y - 4, stroke=COLOURS[index % len(COLOURS)], stroke_width=2.5,
-               dash=DASHES[index % len(DASHES)])  # fmt: skip
+        stroke, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
+        d.line(x, y - 4, x + 32, y - 4, stroke=stroke, stroke_width=2.5, dash=dash)
         d.text(x + 40, y, row.name, size=12)
         x += width
     return y

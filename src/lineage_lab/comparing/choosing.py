@@ -90,9 +90,9 @@ class Candidate:
         weights: What ``create_model`` takes as ``weights``.
         published: The publisher's name of the weights.
         family: The chapter's slug, such as ``resnet``.
-        licence: Of the weights.
-        side: Of the square image, in pixels.
-        parameters: Of the network.
+        licence: Licence of the weights.
+        side: Side of the square image, in pixels.
+        parameters: Number of parameters.
         top1: Accuracy on ImageNet's validation images in percent, as published.
         megabytes: The file's size in MiB.
         gmacs: 10⁹ multiply-adds for one image of that side.
@@ -131,7 +131,7 @@ class Choice:
     Attributes:
         candidate: What to take.
         gains: Why: of the first, what it is best in; of the others, in what they beat the first.
-        costs: What the others cost beside the first; empty for the first.
+        costs: What the others cost compared with the first; empty for the first.
     """
 
     candidate: Candidate
@@ -263,8 +263,8 @@ def _rank(c: Candidate, goal: str) -> float:
     if goal == "general":
         names = list(PICKS)
         return names.index(c.name) if c.name in names else len(names)
-    keys = {"accuracy": -c.top1, "size": c.megabytes, "macs": c.gmacs,
-            "latency": c.milliseconds or 0.0}  # fmt: skip
+    latency = c.milliseconds or 0.0
+    keys = {"accuracy": -c.top1, "size": c.megabytes, "macs": c.gmacs, "latency": latency}
     return keys[goal]
 
 

@@ -1,4 +1,4 @@
-"""Two comparisons beside each other: what of them may not be compared, and why.
+"""Two comparisons side by side: what of them may not be compared, and why.
 
 A table of one's own invites a glance at somebody else's. Accuracies can be compared where the
 images, the recipe and the kind of weights are the same; times only on the same machine, too.
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.training.recipe import Recipe
 
-__all__ = ["beside"]
+__all__ = ["comparability"]
 
 # Where a run was made: the words for what differs, and its name in the file.
 MACHINE = {
@@ -23,18 +23,18 @@ MACHINE = {
 }
 
 
-def beside(own: Comparison, other: Comparison) -> tuple[str, ...]:
+def comparability(own: Comparison, other: Comparison) -> tuple[str, ...]:
     """What of two comparisons may be compared, and what not.
 
     Args:
         own: The one that is read.
-        other: The one beside it, such as the reference of the site.
+        other: The one that it is laid beside, such as the reference of the site.
 
     Returns:
         A sentence on the accuracies, one on the times, and one more if `own` has fewer seeds.
     """
     images, recipes = _images(own, other), _recipes(own, other)
-    found = [
+    sentences = [
         _sentence(
             "Accuracies",
             [*images, *recipes, *_weights(own, other)],
@@ -52,7 +52,7 @@ def beside(own: Comparison, other: Comparison) -> tuple[str, ...]:
     ]
     mine, theirs = len(own.seeds), len(other.seeds)
     if mine < theirs:
-        found.append(
+        sentences.append(
             f"Fewer seeds, {mine} in place of {theirs}: "
             + (
                 "how far another seed would lie from this one is not known."
@@ -60,7 +60,7 @@ def beside(own: Comparison, other: Comparison) -> tuple[str, ...]:
                 else "the means and their spread are less sure."
             )
         )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def _sentence(what: str, reasons: Sequence[str], fine: str) -> str:
@@ -91,15 +91,15 @@ def _recipes(own: Comparison, other: Comparison) -> list[str]:
     defaults = Recipe().to_dict()
 
     def values(result: Comparison, key: str) -> str:
-        found = {_told(row.recipe.get(key, defaults[key])) for row in result.rows}
-        return " or ".join(sorted(found))
+        lines = {_in_words(row.recipe.get(key, defaults[key])) for row in result.rows}
+        return " or ".join(sorted(lines))
 
-    found = [
+    differing = [
         f"{key} {values(own, key)} in place of {values(other, key)}"
         for key in sorted(defaults)
         if values(own, key) != values(other, key)
     ]
-    return [f"the recipes differ ({', '.join(found)})"] if found else []
+    return [f"the recipes differ ({', '.join(differing)})"] if differing else []
 
 
 def _weights(own: Comparison, other: Comparison) -> list[str]:
@@ -112,12 +112,12 @@ def _weights(own: Comparison, other: Comparison) -> list[str]:
 
 def _machines(own: Comparison, other: Comparison) -> list[str]:
     """What a file does not tell is not counted against it."""
-    found = []
+    reasons = []
     for key, words in MACHINE.items():
         mine, theirs = (_joined(_made(result, key)) for result in (own, other))
         if mine != theirs and "?" not in (mine, theirs):
-            found.append(f"the {words} differ ({mine} in place of {theirs})")
-    return found
+            reasons.append(f"the {words} differ ({mine} in place of {theirs})")
+    return reasons
 
 
 def _made(result: Comparison, key: str) -> Iterable[str]:
@@ -131,7 +131,7 @@ def _joined(values: Iterable[str]) -> str:
     return " / ".join(dict.fromkeys(values))
 
 
-def _told(value: object) -> str:
+def _in_words(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, bool):

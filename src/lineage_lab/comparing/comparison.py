@@ -9,7 +9,8 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,20 @@ from lineage_lab import registry
 from lineage_lab.anatomy.network import describe
 from lineage_lab.comparing.provenance import provenance
 from lineage_lab.comparing.results import Comparison
-from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, Run, read_run, to_text
+from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_run, run_record, to_text
 from lineage_lab.data.sets import ImageSet, load, split
 from lineage_lab.files import write_whole
-from lineage_lab.training.loop import History, finetune
+from lineage_lab.training.history import History
+from lineage_lab.training.loop import finetune
 from lineage_lab.training.pretrained import StartingPoint, starting_point
 from lineage_lab.training.recipe import Recipe, recipe_for
 
-__all__ = ["Comparison", "Row", "Run", "compare", "compare_part"]
-
-_provenance = provenance  # benchmarks/finetune.py takes it from here
+__all__ = ["Comparison", "compare", "compare_part"]
 
 logger = logging.getLogger(__name__)
+
+# Called after a training step: network, seed, step from 1, number of steps, loss.
+OnStep = Callable[[str, int, int, int, float], None]
 
 
 def compare(
@@ -41,7 +44,7 @@ def compare(
     random_weights: bool = False,
     out: str | Path | None = None,
     resume: bool = False,
-    on_step: Callable[[str, int, int, int, float], None] | None = None,
+    on_step: OnStep | None = None,
     **changes: Any,
 ) -> Comparison:
     """Fine-tune each network on the same images with the same budget.
@@ -49,16 +52,16 @@ def compare(
     All names, weights and images are found before anything is trained.
 
     Args:
-        names: Of `lineage_lab.list_models`, or ``timm/NAME``; each once.
+        names: Names of `lineage_lab.list_models`, or ``timm/NAME``; each once.
         data: What `lineage_lab.data.sets.load` takes.
         recipe: The same for each network. If ``None``, each has the recipe of its family (see
             `lineage_lab.training.recipe.recipe_for`). Its seed is not used.
         seeds: The seeds, or how many: 0, 1, 2 …
         limit: Use at most about so many images.
         random_weights: Start from random weights; every row says so.
-        out: Folder in whose ``runs`` each finished run is kept at once, a JSON file each. Runs
-            that several machines made can be put into one such folder.
-        resume: Take the runs that are kept in `out` and were made just so: the same network,
+        out: Folder in whose ``runs`` each finished run is written at once, a JSON file each.
+            Runs that several machines made can be put into one such folder.
+        resume: Take the runs that are in `out` and were made just so: the same network,
             weights, images, seed, recipe and versions. A run that was interrupted goes on from
             its last checkpoint; the others are trained.
         on_step: Called after each training step with the network's name, the seed, the step
@@ -70,10 +73,10 @@ def compare(
 
     Raises:
         ValueError: An unknown name, a name twice, no seed, a network that takes no published
-            weights, `resume` without `out`, or a kept run that can't be read.
+            weights, `resume` without `out`, or a run in `out` that can't be read.
         WeightsUnavailable: Weights that can't be had; the message says what to do.
         FileNotFoundError: No such data.
-        OSError: A run can't be kept in `out`.
+        OSError: A run can't be written to `out`.
 
     Examples:
         >>> table = compare(["lenet5_modern"], "digits", seeds=2, limit=40, random_weights=True)
@@ -83,7 +86,7 @@ def compare(
     if resume and out is None:
         raise ValueError("resume=True takes finished runs from a folder: give it as out=FOLDER")
     jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
-    runs = [_done(job, resume=resume, on_step=on_step) for job in jobs]
+    runs = [_train_or_take(job, resume=resume, on_step=on_step) for job in jobs]
     return _table(jobs, runs, limit)
 
 
@@ -97,13 +100,13 @@ def compare_part(
     out: str | Path,
     limit: int | None = None,
     random_weights: bool = False,
-    on_step: Callable[[str, int, int, int, float], None] | None = None,
+    on_step: OnStep | None = None,
     **changes: Any,
 ) -> Comparison | None:
     """Do one part of a comparison, for several machines or processes that share a folder.
 
-    The runs (each network with each seed) are dealt out in turn. What is kept in `out` is not
-    done again, as with ``resume=True`` of `compare`.
+    The runs (each network with each seed) are dealt out in turn. What is in `out` is not done
+    again, as with ``resume=True`` of `compare`.
 
     Args:
         names: As for `compare`, in each part the same, and so are the other arguments.
@@ -125,18 +128,18 @@ def compare_part(
         ValueError: No such part; what `compare` raises.
         WeightsUnavailable: As by `compare`.
         FileNotFoundError: No such data.
-        OSError: A run can't be kept in `out`.
+        OSError: A run can't be written to `out`.
     """
     which, of = part
     if not 1 <= which <= of:
         raise ValueError(f"part {which} of {of}: parts are counted from 1 to their number")
     jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
     for job in jobs[which - 1 :: of]:
-        _done(job, resume=True, on_step=on_step)
-    kept = [(job.file, job.key) for job in jobs if job.file and job.file.is_file()]
-    if len(kept) < len(jobs):
+        _train_or_take(job, resume=True, on_step=on_step)
+    finished = [(job.file, job.key) for job in jobs if job.file and job.file.is_file()]
+    if len(finished) < len(jobs):
         return None
-    return _table(jobs, [_kept(file, key) for file, key in kept], limit)
+    return _table(jobs, [_read(file, key) for file, key in finished], limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,37 +184,46 @@ def _plan(
         for seed in chosen:
             own = replace(recipe or recipe_for(start.entry.family), **changes, seed=seed)
             key = _key(start, own, images.fingerprint, limit)
+            file = folder and folder / _file(key)
             jobs.append(
-                _Job(start=start, recipe=own, images=images, limit=limit, key=key,
-                     file=folder and folder / _file(key))
-            )  # fmt: skip
+                _Job(start=start, recipe=own, images=images, limit=limit, key=key, file=file)
+            )
     return jobs
 
 
-def _done(
-    job: _Job, *, resume: bool, on_step: Callable[[str, int, int, int, float], None] | None
-) -> Run:
-    """The job's run: taken up if it is kept, else made and kept."""
-    file, name, seed = job.file, job.start.entry.name, job.recipe.seed
+def _train_or_take(job: _Job, *, resume: bool, on_step: OnStep | None) -> History:
+    """The job's run: taken from its file if it is finished, else trained and written there."""
+    file, start, recipe = job.file, job.start, job.recipe
+    name, seed = start.entry.name, recipe.seed
     if file and resume and file.is_file():
         logger.warning("%s, seed %d: taken from %s", name, seed, file)
-        return _kept(file, job.key)
+        return _read(file, job.key)
     train, val = job.split
     unfinished = file and file.with_suffix(".unfinished")
-    run = _run(job.start, train, val, job.recipe,
-               folder=unfinished, resume=resume, on_step=on_step)  # fmt: skip
+    history = finetune(
+        start.model(len(train.classes), seed=seed),
+        train,
+        val,
+        recipe,
+        mean=start.mean,
+        std=start.std,
+        name=name,
+        folder=unfinished,
+        resume=resume,
+        on_step=on_step and partial(on_step, name, seed),
+    )
+    history = replace(history, provenance=provenance())
     if file and unfinished:
-        write_whole(file, to_text({"schema": SCHEMA, "key": job.key, "run": asdict(run)}))
+        write_whole(file, to_text({"schema": SCHEMA, "key": job.key, "run": run_record(history)}))
         shutil.rmtree(unfinished, ignore_errors=True)
-    return run
+    return history
 
 
-def _table(jobs: Sequence[_Job], runs: Sequence[Run], limit: int | None) -> Comparison:
+def _table(jobs: Sequence[_Job], runs: Sequence[History], limit: int | None) -> Comparison:
     rows: list[Row] = []
     for name in dict.fromkeys(job.start.entry.name for job in jobs):
-        own = [(job, run) for job, run in zip(jobs, runs, strict=True)
-               if job.start.entry.name == name]  # fmt: skip
-        job = own[0][0]
+        places = [i for i, job in enumerate(jobs) if job.start.entry.name == name]
+        job = jobs[places[0]]
         entry, start = job.start.entry, job.start
         model = registry.create_model(entry.name, num_classes=len(job.images.classes))
         anatomy = describe(model, entry.input_size)
@@ -226,7 +238,7 @@ def _table(jobs: Sequence[_Job], runs: Sequence[Run], limit: int | None) -> Comp
                 input_size=entry.input_size,
                 fingerprint=job.images.fingerprint,
                 recipe=_settings(job.recipe),
-                runs=tuple(run for _, run in own),
+                runs=tuple(runs[i] for i in places),
             )
         )
     images, (train, val) = jobs[0].images, jobs[0].split
@@ -248,62 +260,11 @@ def _images(data: str | Path, entry: registry.Entry) -> ImageSet:
     return images
 
 
-def _run(
-    start: StartingPoint,
-    train: ImageSet,
-    val: ImageSet,
-    recipe: Recipe,
-    *,
-    folder: Path | None,
-    resume: bool,
-    on_step: Callable[[str, int, int, int, float], None] | None,
-) -> Run:
-    def report(step: int, steps: int, loss: float) -> None:
-        if on_step:
-            on_step(start.entry.name, recipe.seed, step, steps, loss)
-
-    history = finetune(
-        start.model(len(train.classes), seed=recipe.seed),
-        train,
-        val,
-        recipe,
-        mean=start.mean,
-        std=start.std,
-        name=start.entry.name,
-        folder=folder,
-        resume=resume,
-        on_step=report,
-    )
-    return _recorded(history, recipe.seed, val)
-
-
-def _recorded(history: History, seed: int, val: ImageSet) -> Run:
-    return Run(
-        seed=seed,
-        accuracy=history.val_accuracy,
-        truth=tuple(val.labels.tolist()),
-        answers=history.answers,
-        losses=history.losses,
-        epochs=history.epochs,
-        seconds=history.train_seconds,
-        warmup_seconds=history.warmup_seconds,
-        images_trained=history.images_trained,
-        peak_memory=history.peak_memory,
-        memory_kind=history.memory_kind,
-        energy_joules=history.energy_joules,
-        device=history.device,
-        precision=history.precision,
-        memory_format=history.memory_format,
-        compiled=history.compiled,
-        provenance=provenance(),
-    )
-
-
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """The recipe but for its seed, as JSON gives it back."""
-    found: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
-    del found["seed"]
-    return found
+    lines: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
+    del lines["seed"]
+    return lines
 
 
 def _key(
@@ -328,12 +289,13 @@ def _file(key: dict[str, Any]) -> str:
     return f"{key['name'].replace('/', '-')}-seed{key['seed']}-{digest[:16]}.json"
 
 
-def _kept(file: Path, key: dict[str, Any]) -> Run:
+def _read(file: Path, key: dict[str, Any]) -> History:
+    """A finished run from its file."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if (found["schema"], found["key"]) != (SCHEMA, key):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if (record["schema"], record["key"]) != (SCHEMA, key):
             raise ValueError("its key is not that of its name")
-        return read_run(found["run"])
+        return read_run(record["run"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{file} is no run that can be taken up again: {error}. Delete it, and the run is "

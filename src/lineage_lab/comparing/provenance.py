@@ -51,12 +51,12 @@ def _processor() -> tuple[str, str]:
     processor, flags = platform.processor() or platform.machine(), ""
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        found = {
+        facts = {
             key.strip(): value.strip()
             for key, _, value in (line.partition(":") for line in info.read_text().splitlines())
             if key.strip() in ("model name", "flags")
         }
-        processor, flags = found.get("model name", processor), found.get("flags", "")
+        processor, flags = facts.get("model name", processor), facts.get("flags", "")
     return processor, flags
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from lineage_lab.comparing.charts import curves, scatter
 from lineage_lab.comparing.results import Comparison
-from lineage_lab.comparing.runs import Row, Run
+from lineage_lab.comparing.runs import Row
 from lineage_lab.training.device import Form
+from lineage_lab.training.history import History
 
 __all__ = ["report"]
 
@@ -164,13 +165,13 @@ class _Page:
             for d in self.result.differences
         ]
         head = ("pair", "points", "95 % interval", "p", "p, Holm", "McNemar, each seed")
+        lines = [(pair, *(cell.replace("-", "−") for cell in cells)) for pair, *cells in body]
         return self.table(
             "Differences of accuracy in percentage points. The interval and p are of the pair "
             "alone; Holm's p is corrected for the number of pairs.",
             head,
-            [tuple(cell.replace("-", "−") if i else cell for i, cell in enumerate(line))
-             for line in body],
-        )  # fmt: skip
+            lines,
+        )
 
     def classes(self, row: Row) -> str:
         body = [
@@ -194,7 +195,7 @@ class _Page:
                     for a, number in enumerate(line)
                     if number and t != a
                 ),
-                key=lambda found: -found[0],
+                key=lambda cell: -cell[0],
             )[:MOST_CLASSES]
             return self.table(
                 f"{row.name}: what is confused most, counted over all seeds.",
@@ -222,8 +223,8 @@ class _Page:
             (
                 row.name,
                 str(run.seed),
-                _percent(run.accuracy),
-                f"{run.seconds:.1f} s",
+                _percent(run.val_accuracy),
+                f"{run.train_seconds:.1f} s",
                 f"{run.warmup_seconds:.1f} s",
                 f"{run.images_per_second:.1f}",
                 "–" if run.peak_memory is None else f"{run.peak_memory / 2**30:.2f} GiB",
@@ -234,8 +235,8 @@ class _Page:
             for row in self.result.rows
             for run in row.runs
         ]
-        head = ("network", "seed", "accuracy", "training", "warm-up", "images/s", "peak memory",
-                "energy", "form", "device")  # fmt: skip
+        costs = ("training", "warm-up", "images/s", "peak memory", "energy")
+        head = ("network", "seed", "accuracy", *costs, "form", "device")
         return self.table("Each run. Warm-up is not part of the time.", head, body)
 
     def settings(self, row: Row) -> str:
@@ -292,7 +293,7 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.0005 else f"{value:.3f}"
 
 
-def _form(run: Run) -> str:
+def _form(run: History) -> str:
     return str(
         Form(precision=run.precision, memory_format=run.memory_format, compiled=run.compiled)
     )

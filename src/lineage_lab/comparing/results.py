@@ -1,4 +1,4 @@
-r"""What a comparison found: its table, and the JSON that keeps it.
+r"""What a comparison gives: its table, and the JSON that keeps it.
 
 The file (schema 2) is one object:
 
@@ -9,6 +9,9 @@ The file (schema 2) is one object:
 | `limit` | At most about so many images were used, or `null` for all. |
 | `rows` | One a network: its attributes (`lineage_lab.comparing.runs.Row`), `runs` among them. |
 | `derived` | Computed from the above, for readers without this package; `load` ignores it. |
+
+`runs` holds one object a seed: the attributes of `lineage_lab.training.history.History`, of which
+`val_accuracy` is written as `accuracy`, `train_seconds` as `seconds`, and `processes` not at all.
 
 `derived` holds `seeds`, `provenance`, `caption`, `differences` (the attributes of
 `lineage_lab.comparing.significance.Difference`, with `words`), and `rows`: for each network
@@ -23,13 +26,13 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, Run, read_row, read_run, to_text
+from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_row, row_record, to_text
 from lineage_lab.comparing.significance import Difference, differences
 from lineage_lab.files import write_whole
 
-__all__ = ["ClassResult", "Comparison", "Row", "Run", "read_run", "to_text"]
+__all__ = ["ClassResult", "Comparison"]
 
-FEW_PAIRS = 3  # so many are each told, shown or not
+FEW_PAIRS = 3  # so many have a sentence each, whether a difference is shown or not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,10 @@ class ClassResult:
     """How one class fared, counted over all seeds.
 
     Attributes:
-        name: The class.
+        name: Name of the class.
         recall: Share of its images that were named so; ``None`` if there were none.
         precision: Share of the images named so that are of it; ``None`` if none was named so.
-        support: Its validation images.
+        support: Number of its validation images.
     """
 
     name: str
@@ -54,10 +57,11 @@ class Comparison:
     """The table, with everything that is needed to make it again.
 
     Attributes:
-        rows: One a network, in the order asked for.
-        data: The data set's ``name``, ``licence`` and ``classes``; ``train`` and ``val``: how
-            many images were used; ``drawn_by_seed``: whether each seed drew its own split.
-        limit: At most about so many images, or ``None`` for all.
+        rows: Results, one a network, in the order asked for.
+        data: Facts of the data set: its ``name``, ``licence`` and ``classes``; ``train`` and
+            ``val``: how many images were used; ``drawn_by_seed``: whether each seed drew its
+            own split.
+        limit: Number of images that were used at most, about; ``None`` for all.
 
     Examples:
         >>> from lineage_lab import compare
@@ -84,8 +88,8 @@ class Comparison:
     @property
     def provenance(self) -> dict[str, str]:
         """Hardware, versions and date; several, if the runs are of several machines or days."""
-        found = [run.provenance for row in self.rows for run in row.runs]
-        return {key: " / ".join(dict.fromkeys(p.get(key, "?") for p in found)) for key in found[0]}
+        every = [run.provenance for row in self.rows for run in row.runs]
+        return {key: " / ".join(dict.fromkeys(p.get(key, "?") for p in every)) for key in every[0]}
 
     @property
     def is_random(self) -> bool:
@@ -137,13 +141,13 @@ class Comparison:
     @property
     def words(self) -> tuple[str, ...]:
         """What the differences are worth, a sentence each; of many pairs only those shown."""
-        found = self.differences
-        if len(found) <= FEW_PAIRS:
-            return tuple(one.words for one in found)
-        shown = tuple(one.words for one in found if one.is_shown)
-        if len(shown) == len(found):
+        pairs = self.differences
+        if len(pairs) <= FEW_PAIRS:
+            return tuple(pair.words for pair in pairs)
+        shown = tuple(pair.words for pair in pairs if pair.is_shown)
+        if len(shown) == len(pairs):
             return shown
-        rest = f"the other {len(found) - len(shown)}" if shown else f"all {len(found)}"
+        rest = f"the other {len(pairs) - len(shown)}" if shown else f"all {len(pairs)}"
         return (*shown, f"For {rest} pairs of networks no difference is shown.")
 
     def confusion(self, row: Row) -> tuple[tuple[int, ...], ...]:
@@ -173,8 +177,9 @@ class Comparison:
     def cells(self) -> tuple[tuple[str, ...], ...]:
         """The table as text, its head first."""
         energy = any(row.energy for row in self.rows)
-        head = ("network", "input", "accuracy", "time", "images/s", "parameters", "MACs",
-                "peak memory", *(("energy",) if energy else ()), "weights")  # fmt: skip
+        costs = ("peak memory", "energy") if energy else ("peak memory",)
+        size = ("parameters", "MACs")
+        head = ("network", "input", "accuracy", "time", "images/s", *size, *costs, "weights")
         return (head, *(_cells(row, energy) for row in self.rows))
 
     def to_markdown(self) -> str:
@@ -198,12 +203,14 @@ class Comparison:
                     "accuracy": _moments(row.accuracies),
                     "seconds": _moments(row.seconds),
                     "confusion": self.confusion(row),
-                    "classes": [asdict(found) for found in self.classes(row)],
+                    "classes": [asdict(result) for result in self.classes(row)],
                 }
                 for row in self.rows
             ],
         }
-        return to_text({"schema": SCHEMA, **asdict(self), "derived": derived})
+        rows = [row_record(row) for row in self.rows]
+        record = {"schema": SCHEMA, "rows": rows, "data": self.data, "limit": self.limit}
+        return to_text({**record, "derived": derived})
 
     def save(self, path: str | Path) -> None:
         """Write the JSON: beside, then renamed, so that no half file is ever seen.
@@ -223,15 +230,15 @@ class Comparison:
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
-            found = json.loads(text, parse_constant=_no_number)
-            schema = found.pop("schema")
+            record = json.loads(text, parse_constant=_no_number)
+            schema = record.pop("schema")
             if schema != SCHEMA:
                 raise ValueError(f"its schema is {schema}, and this version reads {SCHEMA}")
-            found.pop("derived", None)
-            if set(found) != {field.name for field in fields(cls)}:
-                raise ValueError(f"its fields are {', '.join(sorted(found))}")
-            rows = tuple(read_row(row) for row in found.pop("rows"))
-            result = cls(rows=rows, **found)
+            record.pop("derived", None)
+            if set(record) != {field.name for field in fields(cls)}:
+                raise ValueError(f"its fields are {', '.join(sorted(record))}")
+            rows = tuple(read_row(row) for row in record.pop("rows"))
+            result = cls(rows=rows, **record)
             if len({tuple(run.seed for run in row.runs) for row in rows}) != 1 or not result.seeds:
                 raise ValueError("its rows have not the same seeds")
             if len({tuple(run.truth for run in row.runs) for row in rows}) != 1:

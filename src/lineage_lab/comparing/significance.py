@@ -10,7 +10,7 @@ Standard library only.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import atan, comb, cos, pi, sin, sqrt, tan
+from math import atan, cos, pi, sin, sqrt, tan
 from statistics import NormalDist, mean, variance
 
 __all__ = ["Difference", "differ", "differences", "half_interval", "holm", "mcnemar"]
@@ -107,7 +107,7 @@ def differ(
     Args:
         first: For each seed, for each validation image, whether it was named rightly.
         second: The same images in the same order.
-        names: Of the two.
+        names: Names of the two.
         trained: Images that each training had.
         drawn_by_seed: Whether each seed drew its own validation images.
 
@@ -119,8 +119,8 @@ def differ(
 
     Examples:
         >>> a, b = [True] * 9 + [False], [True] * 5 + [False] * 5
-        >>> found = differ([a], [b], names=("A", "B"), trained=30)
-        >>> f"{found.points:.1f} points, p = {found.p:.3f}, shown: {found.is_shown}"
+        >>> ahead = differ([a], [b], names=("A", "B"), trained=30)
+        >>> f"{ahead.points:.1f} points, p = {ahead.p:.3f}, shown: {ahead.is_shown}"
         '40.0 points, p = 0.125, shown: False'
     """
     if [len(s) for s in first] != [len(s) for s in second] or not first or not all(map(len, first)):
@@ -128,18 +128,18 @@ def differ(
             f"{names[0]} and {names[1]} have not the same seeds and images: compare() gives both "
             "the same; don't mix rows of different runs"
         )
-    found = [mean(a) - mean(b) for a, b in zip(_numbers(first), _numbers(second), strict=True)]
+    gains = [mean(a) - mean(b) for a, b in zip(_numbers(first), _numbers(second), strict=True)]
     tables = [_discordant(a, b) for a, b in zip(first, second, strict=True)]
     sizes = [len(seed) for seed in first]
     of_images = mean(_image_variance(b, c, n) for (b, c), n in zip(tables, sizes, strict=True))
     exact = tuple(mcnemar(b, c) for b, c in tables)
-    seeds, points = len(found), mean(found)
+    seeds, points = len(gains), mean(gains)
     if seeds == 1:
         half = NormalDist().inv_cdf(1 - LEVEL / 2) * sqrt(of_images)
         (b, c), (n,), p = tables[0], sizes, exact[0]
         low, high = (b - c) / (n + 2) - half, (b - c) / (n + 2) + half
     else:
-        spread = variance(found)
+        spread = variance(gains)
         if drawn_by_seed:
             squared = max((1 / seeds + mean(sizes) / trained) * spread, of_images / seeds)
             freedom = seeds - 1
@@ -179,24 +179,24 @@ def differences(
     Returns:
         One for each pair, in the order of the names.
     """
-    found = [
+    pairs = [
         differ(correct[a], correct[b], names=(a, b), trained=trained, drawn_by_seed=drawn_by_seed)
         for a, b in combinations(correct, 2)
     ]
-    corrected = holm([one.p for one in found])
+    corrected = holm([pair.p for pair in pairs])
     return tuple(
-        replace(one, p_holm=p, pairs=len(found)) for one, p in zip(found, corrected, strict=True)
+        replace(pair, p_holm=p, pairs=len(pairs)) for pair, p in zip(pairs, corrected, strict=True)
     )
 
 
-def half_interval(found: Sequence[float], *, validated: float, trained: float) -> float:
+def half_interval(gains: Sequence[float], *, validated: float, trained: float) -> float:
     """Half of the 95 % interval around the mean of paired differences, one a split.
 
     For two programs of which only the accuracies are known: `differ` says why a plain t-test
     won't do, and uses the images too.
 
     Args:
-        found: For each split, the difference; two or more.
+        gains: Difference of the two at each split; two or more.
         validated: Images that a split validates with.
         trained: Images that it trains on.
 
@@ -207,8 +207,8 @@ def half_interval(found: Sequence[float], *, validated: float, trained: float) -
         >>> round(half_interval([4.0, 5.0, 6.0], validated=1, trained=3), 2)
         3.51
     """
-    squared = (1 / len(found) + validated / trained) * variance(found)
-    return _quantile(len(found) - 1) * sqrt(squared)
+    squared = (1 / len(gains) + validated / trained) * variance(gains)
+    return _quantile(len(gains) - 1) * sqrt(squared)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -225,12 +225,26 @@ def mcnemar(only_first: int, only_second: int) -> float:
         The p-value; 1 if there is no such image.
 
     Examples:
-        >>> mcnemar(1, 9)
+        >>> round(mcnemar(1, 9), 9)
         0.021484375
     """
-    number = only_first + only_second
-    tail = sum(comb(number, k) for k in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / (1 << number))
+    number, fewer = only_first + only_second, min(only_first, only_second)
+    if 2 * fewer + 1 >= number:
+        return 1.0
+    # The binomial numbers from the middle down, as shares of the one at the middle: each follows
+    # from the one above it, and those too small for a float add nothing.
+    middle = number // 2
+    share, below, tail = 1.0, 0.0, 0.0
+    for k in range(middle, 0, -1):
+        share *= k / (number - k + 1)  # of k - 1
+        if not share:
+            break
+        below += share
+        if k - 1 <= fewer:
+            tail += share
+    # The upper half mirrors the lower; an even number has one middle, an odd one has two.
+    whole = 2 * below + (1 if number % 2 == 0 else 2)
+    return min(1.0, 2 * tail / whole)
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:

@@ -45,7 +45,7 @@ class Drawing:
     Args:
         name: File name without ending; its ids start with it.
         width: In units of the view box; text of 13 units reads well on a desktop.
-        height: Likewise.
+        height: Height of the picture, in the same unit.
         title: What the picture is, for a screen reader.
         description: What the picture shows, in words that replace it.
     """
@@ -184,9 +184,9 @@ class Drawing:
             (x1, y1), (x2, y2) = points[-2], points[-1]
             length = hypot(x2 - x1, y2 - y1)
             ux, uy = (x2 - x1) / length, (y2 - y1) / length
-            tip = [(x2, y2), (x2 - 7 * ux - 3.5 * uy, y2 - 7 * uy + 3.5 * ux),
-                   (x2 - 7 * ux + 3.5 * uy, y2 - 7 * uy - 3.5 * ux)]  # fmt: skip
-            corners = " ".join(f"{x:.5g},{y:.5g}" for x, y in tip)
+            left = (x2 - 7 * ux - 3.5 * uy, y2 - 7 * uy + 3.5 * ux)
+            right = (x2 - 7 * ux + 3.5 * uy, y2 - 7 * uy - 3.5 * ux)
+            corners = " ".join(f"{x:.5g},{y:.5g}" for x, y in ((x2, y2), left, right))
             self._body.append(f'<polygon points="{corners}" fill="{colour(stroke)}"/>')
 
     def box(
@@ -199,8 +199,15 @@ class Drawing:
         self.rect(x, y, width, height, fill=f"{kind}-soft", stroke=kind, radius=4)
         first = y + height / 2 - 8 * (len(words) - 1) + 4.5
         for index, line in enumerate(words):
-            self.text(x + width / 2, first + 16 * index, line, anchor="middle", size=12.5 - index,
-                      weight=400 if index else 650, fill="muted" if index else "ink")  # fmt: skip
+            self.text(
+                x + width / 2,
+                first + 16 * index,
+                line,
+                anchor="middle",
+                size=12.5 - index,
+                weight=400 if index else 650,
+                fill="muted" if index else "ink",
+            )
 
     @contextmanager
     def group(self, **attributes: str) -> Iterator[None]:

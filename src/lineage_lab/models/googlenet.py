@@ -91,7 +91,10 @@ class GoogLeNet(nn.Module):
     Attributes:
         rescale: What is done to the images first: nothing, but torchvision's published
             weights need `Rescale` (see `lineage_lab.weights.published`).
+        output_weights: Weight in the loss of each of the `GoogLeNetOutputs` (section 5).
     """
+
+    output_weights = (1.0, AUXILIARY_WEIGHT, AUXILIARY_WEIGHT)
 
     def __init__(
         self,

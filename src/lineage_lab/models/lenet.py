@@ -67,6 +67,10 @@ class LeNet5Config:
     codes: str = DIGIT_CODES
 
 
+# The paper's scaling of the pixels, -0.1 to 1.175, as a mean and a deviation; pixels from 0 to 1.
+INK_MEAN, INK_STD = (0.1 / 1.275,), (1 / 1.275,)
+
+
 def normalize_ink(images: Tensor) -> Tensor:
     """Scale pixels as the paper does: paper (0) to -0.1, full ink (255) to 1.175.
 

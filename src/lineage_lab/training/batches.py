@@ -21,27 +21,36 @@ class Prepare:
     """``uint8`` images to what the network takes: on the device, normalised, in its layout.
 
     Args:
-        mean: Of each channel; pixels from 0 to 1.
-        std: Likewise.
-        device: Where to.
+        mean: Mean of each channel that is subtracted; pixels from 0 to 1.
+        std: Standard deviation of each channel that is divided by.
+        device: Device that the images go to.
+        layout: Memory format of the result.
 
     Attributes:
-        layout: The memory format of what it gives.
-        mean_and_std: As they were given.
+        mean: Mean of each channel, as it was given.
+        std: Standard deviation of each channel, as it was given.
+        device: Device that the images go to.
+        layout: Memory format of the result.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
-        self.mean_and_std = (tuple(mean), tuple(std))
-        self.mean = 255 * torch.tensor(mean, device=device).view(1, -1, 1, 1)
-        self.scale = 1 / (255 * torch.tensor(std, device=device).view(1, -1, 1, 1))
-        self.device = device
-        self.layout = torch.contiguous_format
+    def __init__(
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: torch.device,
+        *,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.device, self.layout = device, layout
+        self._shift = 255 * torch.tensor(mean, device=device).view(1, -1, 1, 1)
+        self._scale = 1 / (255 * torch.tensor(std, device=device).view(1, -1, 1, 1))
 
     def __call__(self, images: Tensor) -> Tensor:
         """``uint8 [n, channels or 1, side, side]`` to ``float32 [n, channels, side, side]``."""
         x = images.to(self.device, non_blocking=True).float()
         # A grey image becomes one of three equal channels by broadcasting against the mean.
-        return ((x - self.mean) * self.scale).contiguous(memory_format=self.layout)
+        return ((x - self._shift) * self._scale).contiguous(memory_format=self.layout)
 
 
 class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):

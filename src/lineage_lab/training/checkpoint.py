@@ -38,8 +38,8 @@ class Checkpoint:
     """A network at one moment of its training.
 
     Attributes:
-        model: The registry's name of the network.
-        classes: Their names, in the order of the scores.
+        model: Name of the network in the registry.
+        classes: Names of the classes, in the order of the scores.
         preprocessing: How a file becomes the network's input: plain values.
         recipe: How it was trained: plain values.
         state: The network's tensors by their names, all finite.
@@ -129,18 +129,18 @@ def load(
         raise ValueError(
             f"{path} is no sound checkpoint: {wrong}. Take another one, or train again"
         )
-    found = Checkpoint(**content)
-    if model is not None and found.model != model:
+    saved = Checkpoint(**content)
+    if model is not None and saved.model != model:
         raise ValueError(
-            f"{path} is a checkpoint of {found.model}, not of {model}: ask for {found.model}, or "
+            f"{path} is a checkpoint of {saved.model}, not of {model}: ask for {saved.model}, or "
             "choose another file or another folder for this run"
         )
-    if classes is not None and found.classes != tuple(classes):
+    if classes is not None and saved.classes != tuple(classes):
         raise ValueError(
-            f"{path} was trained for other classes: {_difference(found.classes, tuple(classes))}. "
+            f"{path} was trained for other classes: {_difference(saved.classes, tuple(classes))}. "
             "Use the data that it was trained on, or choose another folder for this run"
         )
-    return found
+    return saved
 
 
 def newest(folder: Path) -> Path:
@@ -183,11 +183,11 @@ def newest(folder: Path) -> Path:
 
     if last.exists() and rank(last):
         return last
-    ranked = [(found, path) for path in paths if (found := rank(path))]
+    ranked = [(place, path) for path in paths if (place := rank(path))]
     if not ranked:
-        told = "\n  ".join(refused)
+        reasons = "\n  ".join(refused)
         raise ValueError(
-            f"no checkpoint in {folder} can be used:\n  {told}\nStart anew in another folder"
+            f"no checkpoint in {folder} can be used:\n  {reasons}\nStart anew in another folder"
         )
     return max(ranked)[1]
 
@@ -243,15 +243,15 @@ def _verify(file: BufferedReader, path: Path) -> None:
     if match is None:
         raise ValueError(f"{path} is damaged: its first lines can't be read. {again}")
     wanted, length = match[2].decode(), int(match[3])
-    found = path.stat().st_size - _HEADER_LENGTH
-    if found < length:
+    there = path.stat().st_size - _HEADER_LENGTH
+    if there < length:
         raise ValueError(
-            f"{path} is cut off: {found:,} of {length:,} bytes are there. The disk was full, or "
+            f"{path} is cut off: {there:,} of {length:,} bytes are there. The disk was full, or "
             f"a copy was broken off. {again}"
         )
-    if found > length:
+    if there > length:
         raise ValueError(
-            f"{path} is damaged: it has {found:,} bytes, not the {length:,} that were written. "
+            f"{path} is damaged: it has {there:,} bytes, not the {length:,} that were written. "
             f"{again}"
         )
     digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -325,14 +325,14 @@ def _not_finite(tensor: Tensor, where: str) -> Iterator[str]:
         yield f"{where} holds {count} number(s) that are NaN or infinite"
 
 
-def _difference(found: tuple[str, ...], wanted: tuple[str, ...]) -> str:
+def _difference(saved: tuple[str, ...], wanted: tuple[str, ...]) -> str:
     def few(names: Sequence[str]) -> str:
         return ", ".join(map(repr, names[:5])) + (", …" if len(names) > 5 else "")
 
-    if set(found) == set(wanted):
-        return f"the same ones in another order, {few(found)}"
-    only_there = [name for name in found if name not in wanted]
-    only_here = [name for name in wanted if name not in found]
+    if set(saved) == set(wanted):
+        return f"the same ones in another order, {few(saved)}"
+    only_there = [name for name in saved if name not in wanted]
+    only_here = [name for name in wanted if name not in saved]
     parts = [f"only it knows {few(only_there)}"] if only_there else []
     parts += [f"it does not know {few(only_here)}"] if only_here else []
     return "; ".join(parts)

@@ -85,8 +85,8 @@ def _of_weights(grad: Tensor, x: Tensor, weight: Tensor, form: Any, kind: torch.
     sides = weight.shape[2:]
     dense = torch.empty(channels, width, *sides, dtype=kind)
     *rest, groups = form
-    found = _gradient(1, grad, x, dense, (*rest, groups // width), kind)
-    blocks = found.view(-1, width, width, *sides).diagonal(dim1=1, dim2=2)
+    whole = _gradient(1, grad, x, dense, (*rest, groups // width), kind)
+    blocks = whole.view(-1, width, width, *sides).diagonal(dim1=1, dim2=2)
     return blocks.movedim(-1, 1).reshape(weight.shape).to(weight.dtype)
 
 
@@ -94,12 +94,14 @@ def _gradient(
     which: int, grad: Tensor, x: Tensor, weight: Tensor, form: Any, kind: torch.dtype
 ) -> Tensor:
     """That of x (0) or of the weights (1), calculated in ``kind``, in the gradient's own type."""
-    stride, padding, dilation, groups = form
-    found: Tensor = torch.ops.aten.convolution_backward(
-        grad.to(kind), x.to(kind), weight.to(kind), None, _pair(stride), _pair(padding),
-        _pair(dilation), False, [0, 0], groups, [which == 0, which == 1, False],
-    )[which]  # fmt: skip
-    return found.to(grad.dtype)
+    *sizes, groups = form
+    stride, padding, dilation = map(_pair, sizes)
+    tensors = grad.to(kind), x.to(kind), weight.to(kind)
+    transposed, output_padding, wanted = False, [0, 0], [which == 0, which == 1, False]
+    gradients: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
+        *tensors, None, stride, padding, dilation, transposed, output_padding, groups, wanted
+    )
+    return gradients[which].to(grad.dtype)
 
 
 def _pair(size: int | tuple[int, int]) -> list[int]:

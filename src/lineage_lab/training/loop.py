@@ -22,16 +22,28 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lineage_lab.data.sets import ImageSet
-from lineage_lab.heads import find_head
-from lineage_lab.training import device as devices
 from lineage_lab.training.batches import Batches, Prepare
-from lineage_lab.training.device import autocast, finish
+from lineage_lab.training.checks import check_device, check_group, check_head, check_images
+from lineage_lab.training.device import (
+    autocast,
+    device_name,
+    energy,
+    finish,
+    forget_peak_memory,
+    matmul_precision,
+    memory_reused,
+    peak_memory,
+    pick_device,
+)
+from lineage_lab.training.history import Epoch, History
 from lineage_lab.training.processes import Group, joined
 from lineage_lab.training.recipe import Recipe
-from lineage_lab.training.run import Epoch, Run, step
-from lineage_lab.training.warmup import check_device, check_group, check_images, choose_form
+from lineage_lab.training.resume import find_checkpoint, recipe_in_its_form, restore, save
+from lineage_lab.training.run import Run
+from lineage_lab.training.step import step
+from lineage_lab.training.trial import choose_form
 
-__all__ = ["Epoch", "History", "Interrupted", "evaluate", "finetune"]
+__all__ = ["Interrupted", "evaluate", "finetune"]
 
 HALF = (0.5, 0.5, 0.5)
 SHOWN_EVERY = 0.25  # seconds between two looks at a GPU's results
@@ -45,71 +57,14 @@ class Interrupted(RuntimeError):  # noqa: N818  (says what happened)
     """The run was asked to stop, and its state was saved.
 
     Attributes:
-        signal: The signal's number.
-        path: The checkpoint.
+        signal: Number of the signal.
+        path: Path of the checkpoint.
     """
 
     def __init__(self, number: int, path: Path) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}; the run is kept in {path}")
         self.signal = number
         self.path = path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What came of a run.
-
-    Attributes:
-        val_accuracy: Share of the validation images that are named rightly, from 0 to 1.
-        answers: For each validation image, the class that it was given.
-        correct: For each validation image, whether it was named rightly.
-        losses: Training loss at each step.
-        epochs: The learning curve.
-        train_seconds: Training alone: all steps of all epochs; neither the warm-up before,
-            nor validation, nor the writing of checkpoints.
-        warmup_seconds: The trial before the first step.
-        images_trained: Images that went through training steps, each pass counted.
-        peak_memory: Bytes, or ``None`` where the system doesn't tell; since the warm-up, which
-            holds the weights once more.
-        memory_kind: What `peak_memory` is of.
-        energy_joules: Of the GPU, training and validation; ``None`` where it doesn't tell.
-        device: Where it ran.
-        precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
-        memory_format: ``channels_last`` or ``contiguous``.
-        compiled: Whether ``torch.compile`` was used.
-        processes: How many shared the run.
-
-    Examples:
-        >>> from lineage_lab import create_model
-        >>> from lineage_lab.data.sets import load, split
-        >>> train, val = split(load("digits", size=32), limit=40, seed=0)
-        >>> model = create_model("lenet5_modern")
-        >>> history = finetune(model, train, val, mean=(0.5,), std=(0.5,))
-        >>> history.images_trained, len(history.answers), len(history.epochs)
-        (30, 20, 1)
-    """
-
-    val_accuracy: float
-    answers: tuple[int, ...]
-    correct: tuple[bool, ...]
-    losses: tuple[float, ...]
-    epochs: tuple[Epoch, ...]
-    train_seconds: float
-    warmup_seconds: float
-    images_trained: int
-    peak_memory: int | None
-    memory_kind: str
-    energy_joules: float | None
-    device: str
-    precision: str
-    memory_format: str
-    compiled: bool
-    processes: int = 1
-
-    @property
-    def images_per_second(self) -> float:
-        """Images trained a second."""
-        return self.images_trained / self.train_seconds
 
 
 def finetune(
@@ -133,8 +88,9 @@ def finetune(
         train: Images to train on.
         val: Images to validate with.
         recipe: How; the default recipe if ``None``.
-        mean: Of each channel, which the published weights were trained with; pixels 0 to 1.
-        std: Likewise.
+        mean: Mean of each channel that the published weights were trained with; pixels from
+            0 to 1.
+        std: Standard deviation of each channel, also theirs.
         name: The registry's name of the network, for the checkpoint.
         folder: Where to keep ``last.ckpt`` (each minute and each epoch) and ``best.ckpt``;
             ``None`` to keep none. With it, SIGTERM and Ctrl-C save before they stop the run.
@@ -147,54 +103,67 @@ def finetune(
         What came of it.
 
     Raises:
-        ValueError: The head does not fit the classes, the recipe can't be followed here, or
-            the loss is not finite; then the message names the batch, and the network holds
-            the weights from before it.
+        ValueError: The head does not fit the classes, the recipe can't be followed here, the
+            folder's checkpoint is of another run, or the loss is not finite; then the message
+            names the batch, and the network holds the weights from before it.
         Interrupted: A signal came, and the state was saved.
     """
     recipe = recipe or Recipe()
-    path, head = find_head(model)
-    if head.weight.shape[0] != len(train.classes):
-        raise ValueError(
-            f"the head gives {head.weight.shape[0]} scores, but {train.name} has "
-            f"{len(train.classes)} classes: replace_head(model, {len(train.classes)})"
-        )
-    device = devices.pick_device(recipe.device)
+    name = name or type(model).__name__
+    check_head(model, train)
+    device = pick_device(recipe.device)
     check_device(recipe, device)
-    with joined(device) as group, devices.memory_reused(device):
+    with joined(device) as group, memory_reused(device):
         check_group(recipe, group, len(train))
         check_images(group, train, val)
-        model.to(device)
-        prepare = Prepare(mean, std, device)
-        start = time.perf_counter()
-        form = choose_form(model, path, train, recipe, prepare, group)
-        warmup_seconds = time.perf_counter() - start
-        devices.forget_peak_memory(device)
-        run = Run(model, path, recipe, form, prepare, group, train, name=name, folder=folder)
+        saved, in_form = None, recipe
         if resume and folder is not None:
-            run.restore()
+            saved = find_checkpoint(folder, name=name, recipe=recipe, train=train)
+        if saved is not None:
+            in_form = recipe_in_its_form(recipe, saved, device)
+        model.to(device)
+        start = time.perf_counter()
+        form = choose_form(
+            model,
+            train,
+            in_form,
+            mean=mean,
+            std=std,
+            device=device,
+            group=group,
+        )
+        warmup_seconds = time.perf_counter() - start
+        forget_peak_memory(device)
+        model.to(memory_format=form.layout)
+        if recipe.sync_norms and group.size > 1:
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+        prepare = Prepare(mean, std, device, layout=form.layout)
+        run = Run(model=model, train=train, recipe=recipe, form=form, prepare=prepare, group=group)
+        torch.manual_seed(recipe.seed)
+        if saved is not None:
+            restore(run, saved)
         if group.leads:
-            run.tell_few()
-        before = devices.energy(device)
-        with devices.matmul_precision(device, form.precision), _signals(run):
-            answers = _train(run, val, on_step)
-        after = devices.energy(device)
-        run.net = run.model  # lets go of the group before it ends
-    peak, kind = devices.peak_memory(device)
-    correct = tuple((torch.tensor(answers) == val.labels).tolist())
+            run.warn_of_few_images()
+        before = energy(device)
+        with matmul_precision(device, form.precision), _signals(folder) as asked:
+            answers = _train(run, val, name=name, folder=folder, asked=asked, on_step=on_step)
+        after = energy(device)
+        run.net = model  # lets go of the group before it ends
+    peak, kind = peak_memory(device)
     return History(
-        val_accuracy=sum(correct) / len(correct),
+        seed=recipe.seed,
+        val_accuracy=_accuracy(answers, val),
+        truth=tuple(val.labels.tolist()),
         answers=answers,
-        correct=correct,
-        losses=tuple(run.losses),
-        epochs=tuple(run.curve),
-        train_seconds=run.seconds,
+        losses=tuple(run.progress.losses),
+        epochs=tuple(run.progress.curve),
+        train_seconds=run.progress.seconds,
         warmup_seconds=warmup_seconds,
-        images_trained=run.images_trained,
+        images_trained=run.progress.images_trained,
         peak_memory=peak,
         memory_kind=kind,
         energy_joules=None if before is None or after is None else after - before,
-        device=devices.device_name(device),
+        device=device_name(device),
         precision=form.precision,
         memory_format=form.memory_format,
         compiled=form.compiled,
@@ -215,7 +184,7 @@ def evaluate(
 
     Args:
         model: The network; left in ``eval`` mode.
-        data: Images.
+        data: Images to name.
         prepare: Turns ``uint8`` images into the network's input, on its device.
         precision: ``fp32``, ``tf32``, ``bf16`` or ``fp16``.
         batch_size: Images at once.
@@ -233,70 +202,90 @@ def evaluate(
             x = prepare(data.images[places])
             with autocast(x.device, precision):
                 answers.append(model(x).argmax(dim=1))
-    found: list[int] = torch.cat(answers).tolist() if answers else []
-    return tuple(group.all_of(found, len(data)))
+    of_mine: list[int] = torch.cat(answers).tolist() if answers else []
+    return tuple(group.all_of(of_mine, len(data)))
 
 
-def _train(run: Run, val: ImageSet, on_step: OnStep | None) -> tuple[int, ...]:
+@dataclass(slots=True)
+class _Asked:
+    """The signal that asked the run to stop; 0 if none came."""
+
+    signal: int = 0
+
+
+def _train(
+    run: Run,
+    val: ImageSet,
+    *,
+    name: str,
+    folder: str | Path | None,
+    asked: _Asked,
+    on_step: OnStep | None,
+) -> tuple[int, ...]:
     """The loop: epochs of steps, with a look at the loss, a validation, and checkpoints."""
-    recipe, device = run.recipe, run.device
+    recipe, device, progress = run.recipe, run.device, run.progress
+    if not run.group.leads:
+        folder = None  # one process writes for all
     answers: tuple[int, ...] = ()
     pending: list[Tensor] = []  # losses that are on the device still
-    places = torch.empty(0, dtype=torch.int64)
-    while run.epoch < run.epochs and not _time_is_over(run):
-        batches = Batches(run.train, recipe, run.epoch, run.group)
+    while not run.is_over:
+        pieces = None  # how many learn: after a validation none of them is set to
+        batches = Batches(run.train, recipe, progress.epoch, run.group)
         loader = DataLoader(
-            batches, batch_size=None, sampler=range(run.batch, len(batches)),
-            num_workers=recipe.workers, pin_memory=device.type == "cuda",
+            batches,
+            batch_size=None,
+            sampler=range(progress.batch, len(batches)),
+            num_workers=recipe.workers,
+            pin_memory=device.type == "cuda",
             generator=torch.Generator(),
-        )  # fmt: skip
+        )
         finish(device)
-        start = shown = time.perf_counter()
-        saved = start
-        for images, labels, draws, places in loader:
-            run.set_learning()
+        start = shown = saved = time.perf_counter()
+        for images, labels, draws, _ in loader:
+            run.set_rates()
+            if pieces != run.pieces_due():
+                pieces = run.pieces_due()
+                run.unfreeze(pieces)
             pending.append(step(run, images, labels, draws))
-            run.batch += 1
-            run.images_trained += len(batches.batches[run.batch - 1])
+            progress.batch += 1
+            progress.images_trained += len(batches.batches[progress.batch - 1])
             now = time.perf_counter()
-            over = recipe.minutes is not None and run.seconds + now - start > 60 * recipe.minutes
-            is_last = run.batch == run.batches or over
-            if device.type in LOOKED_AT or is_last or now - shown > SHOWN_EVERY or run.stopped_by:
+            seconds = progress.seconds + now - start
+            over = recipe.minutes is not None and seconds > 60 * recipe.minutes
+            is_last = progress.batch == run.batches or over
+            if device.type in LOOKED_AT or is_last or now - shown > SHOWN_EVERY or asked.signal:
                 shown = now
-                _look(run, pending, places)
+                _look(run, pending)
                 if on_step and run.group.leads:
-                    on_step(len(run.losses), run.steps, run.losses[-1])
-                stops = run.group.agree(bool(run.stopped_by), device)
-                if stops or (run.folder is not None and now - saved > SAVED_EVERY):
+                    on_step(len(progress.losses), run.steps, progress.losses[-1])
+                stops = run.group.agree(bool(asked.signal), device)
+                if stops or (folder is not None and now - saved > SAVED_EVERY):
                     finish(device)
-                    run.seconds += time.perf_counter() - start
-                    path = run.save()
+                    progress.seconds += time.perf_counter() - start
+                    path = save(run, folder, name=name) if folder is not None else Path()
                     if stops:
-                        raise Interrupted(run.stopped_by or signal.SIGTERM, path or Path())
+                        raise Interrupted(asked.signal or signal.SIGTERM, path)
                     start = saved = time.perf_counter()
             if recipe.minutes is not None:
-                run.seconds += now - start
+                progress.seconds += now - start
                 start = now
             if over:
                 break
         finish(device)
-        run.seconds += time.perf_counter() - start
-        answers = evaluate(
-            run.kept, val, prepare=run.prepare, precision=run.form.precision, group=run.group
-        )
-        run.learning = -1  # `evaluate` left the network in `eval`
-        accuracy = int((torch.tensor(answers) == val.labels).sum()) / len(val)
-        steps = run.losses[-run.batch :]
-        run.curve.append(Epoch(sum(steps) / len(steps), accuracy, run.seconds))
-        run.epoch, run.batch = run.epoch + 1, 0
-        if accuracy > run.best:
-            run.best = accuracy
-            run.save(best=True)
-        run.save()
+        progress.seconds += time.perf_counter() - start
+        answers = _answers(run, val)
+        accuracy = _accuracy(answers, val)
+        losses = progress.losses[-progress.batch :]
+        progress.curve.append(Epoch(sum(losses) / len(losses), accuracy, progress.seconds))
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        is_best = accuracy > progress.best
+        progress.best = max(accuracy, progress.best)
+        if folder is not None and is_best:
+            save(run, folder, name=name, best=True)
+        if folder is not None:
+            save(run, folder, name=name)
     if not answers:  # a finished run was resumed
-        answers = evaluate(
-            run.kept, val, prepare=run.prepare, precision=run.form.precision, group=run.group
-        )
+        answers = _answers(run, val)
     if run.average is not None:
         run.model.load_state_dict(run.average.module.state_dict())
     for parameter in run.parameters:
@@ -304,54 +293,62 @@ def _train(run: Run, val: ImageSet, on_step: OnStep | None) -> tuple[int, ...]:
     return answers
 
 
-def _time_is_over(run: Run) -> bool:
-    return run.recipe.minutes is not None and run.seconds >= 60 * run.recipe.minutes
+def _answers(run: Run, val: ImageSet) -> tuple[int, ...]:
+    precision = run.form.precision
+    return evaluate(run.result, val, prepare=run.prepare, precision=precision, group=run.group)
 
 
-def _look(run: Run, pending: list[Tensor], places: Tensor) -> None:
+def _accuracy(answers: Sequence[int], val: ImageSet) -> float:
+    return int((torch.tensor(answers) == val.labels).sum()) / len(val)
+
+
+def _look(run: Run, pending: list[Tensor]) -> None:
     """Fetch the losses from the device; stop if one of the steps went wrong."""
+    progress = run.progress
     losses: list[float] = torch.stack(pending).tolist()
     pending.clear()
     if not run.bad.item():
-        run.losses += losses
-        run.note_safe()
+        progress.losses += losses
+        run.statistics.note()
         return
-    run.undo_statistics()
+    run.statistics.undo()
     first = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), len(losses) - 1)
-    step = len(run.losses) + first + 1
-    number = (step - 1) % run.batches
-    batches = Batches(run.train, run.recipe, run.epoch, run.group)
-    shown = ", ".join(map(str, batches.batches[number][:8].tolist()))
+    number = len(progress.losses) + first + 1
+    batch = (number - 1) % run.batches
+    batches = Batches(run.train, run.recipe, progress.epoch, run.group)
+    places = ", ".join(map(str, batches.batches[batch][:8].tolist()))
     of = f" of {run.steps}" if run.steps else ""
     what = (
-        f"the loss is {losses[first]}"
-        if first < len(losses) and not math.isfinite(losses[first])
-        else "the gradient is not finite"
+        "the gradient is not finite"
+        if math.isfinite(losses[first])
+        else f"the loss is {losses[first]}"
     )
     raise ValueError(
-        f"{what} at step {step}{of} (epoch {run.epoch + 1}, batch {number + 1}, images {shown}, …):"
-        f" lower the learning rate (lr={run.recipe.lr}, head_lr={run.recipe.head_lr}), set "
-        "clip_norm=1, or take precision='fp32'; if it is always the same batch, look at its "
-        "images. The network holds the weights from before that step"
+        f"{what} at step {number}{of} (epoch {progress.epoch + 1}, batch {batch + 1}, images "
+        f"{places}, …): lower the learning rate (lr={run.recipe.lr}, "
+        f"head_lr={run.recipe.head_lr}), set clip_norm=1, or take precision='fp32'; if it is "
+        "always the same batch, look at its images. The network holds the weights from before "
+        "that step"
     )
 
 
 @contextmanager
-def _signals(run: Run) -> Iterator[None]:
+def _signals(folder: str | Path | None) -> Iterator[_Asked]:
     """While a run keeps checkpoints, SIGTERM and Ctrl-C ask it to save and stop."""
+    asked = _Asked()
     is_main = threading.current_thread() is threading.main_thread()
-    if run.folder is None or not is_main:
-        yield
+    if folder is None or not is_main:
+        yield asked
         return
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if run.stopped_by:  # asked twice: at once
+        if asked.signal:  # asked twice: at once
             raise KeyboardInterrupt
-        run.stopped_by = number
+        asked.signal = number
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -13,13 +13,12 @@ import torch
 from torch import nn
 
 from lineage_lab.data.sets import ImageSet
-from lineage_lab.heads import find_head
-from lineage_lab.training import device as devices
 from lineage_lab.training.batches import Batches, Prepare
-from lineage_lab.training.device import Form
+from lineage_lab.training.device import Form, matmul_precision, pick_device
 from lineage_lab.training.processes import Group
 from lineage_lab.training.recipe import Recipe
-from lineage_lab.training.run import Run, step
+from lineage_lab.training.run import Run
+from lineage_lab.training.step import step
 
 __all__ = ["RateCurve", "lr_find"]
 
@@ -32,8 +31,8 @@ class RateCurve:
     """Loss against learning rate.
 
     Attributes:
-        rates: Of the body, rising from step to step; the head's keeps its ratio.
-        losses: At each step, smoothed.
+        rates: Learning rate of the body at each step, rising; the head's keeps its ratio.
+        losses: Loss at each step, smoothed.
     """
 
     rates: tuple[float, ...]
@@ -74,8 +73,8 @@ def lr_find(
         model: A classifier whose head fits the classes; not changed.
         train: Images to train on.
         recipe: Batch size, optimizer, and the ratio of the head's rate to the body's.
-        mean: Of each channel; see `lineage_lab.training.loop.finetune`.
-        std: Likewise.
+        mean: Mean of each channel; see `lineage_lab.training.loop.finetune`.
+        std: Standard deviation of each channel.
         lowest: First rate of the body.
         highest: Last rate, if the loss has not diverged before.
         steps: How many.
@@ -92,29 +91,35 @@ def lr_find(
             f"{steps}"
         )
     recipe = replace(recipe or Recipe(), head_epochs=0, unfreeze="all", ema=0.0, minutes=None)
-    device = devices.pick_device(recipe.device)
+    device = pick_device(recipe.device)
     precision = "fp32" if recipe.precision == "auto" else recipe.precision
     layout = "contiguous" if device.type == "mps" else "channels_last"
     form = Form(precision=precision, memory_format=layout)
-    prepare = Prepare(mean, std, device)
-    trial = copy.deepcopy(model).to(device)
     random = torch.get_rng_state()
-    run = Run(trial, find_head(trial)[0], recipe, form, prepare, Group(), train)
+    run = Run(
+        model=copy.deepcopy(model).to(device).to(memory_format=form.layout),
+        train=train,
+        recipe=recipe,
+        form=form,
+        prepare=Prepare(mean, std, device, layout=form.layout),
+    )
+    torch.manual_seed(recipe.seed)
+    run.unfreeze(len(run.pieces))
+    progress = run.progress
     ratio = recipe.lr or 1.0
     peaks = [group["peak"] / ratio for group in run.optimizer.param_groups]
     rates: list[float] = []
     losses: list[float] = []
     mean_loss = 0.0
     batches = Batches(train, recipe, 0, Group())
-    with devices.matmul_precision(device, precision):
+    with matmul_precision(device, precision):
         for number in range(steps):
-            run.batch = number % len(batches)
-            if number and run.batch == 0:
-                run.epoch += 1
-                batches = Batches(train, recipe, run.epoch, Group())
-            images, labels, draws, _ = batches[run.batch]
+            progress.batch = number % len(batches)
+            if number and progress.batch == 0:
+                progress.epoch += 1
+                batches = Batches(train, recipe, progress.epoch, Group())
+            images, labels, draws, _ = batches[progress.batch]
             rate = lowest * (highest / lowest) ** (number / (steps - 1))
-            run.set_learning()
             for group, peak in zip(run.optimizer.param_groups, peaks, strict=True):
                 group["lr"] = rate * peak
             loss = step(run, images, labels, draws).item()

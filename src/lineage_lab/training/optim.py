@@ -28,13 +28,13 @@ def parts(model: nn.Module, head: nn.Module) -> tuple[nn.Module, ...]:
     Returns:
         The pieces in the order in which the network holds them.
     """
-    found: list[nn.Module] = []
+    whole: list[nn.Module] = []
     for child in model.children():
         inner = list(child.children())
         holds_blocks = any(next(piece.children(), None) is not None for piece in inner)
         pieces = inner if isinstance(child, _CONTAINERS) and holds_blocks else [child]
-        found += [p for p in pieces if any(q is not head for q in _owners(p))]
-    return tuple(found)
+        whole += [p for p in pieces if any(q is not head for q in _owners(p))]
+    return tuple(whole)
 
 
 def _owners(module: nn.Module) -> list[nn.Module]:
@@ -66,19 +66,21 @@ def optimizer(
         depth = depth_of.get(id(parameter), max(1, len(pieces)))
         decays = parameter.dim() > 1
         peak = recipe.head_lr if depth == 0 else recipe.lr * recipe.layer_decay ** (depth - 1)
-        group = groups.setdefault(
-            (depth, decays),
-            {"params": [], "lr": peak, "peak": peak, "depth": depth,
-             "weight_decay": recipe.weight_decay if decays else 0.0},
-        )  # fmt: skip
+        options = {
+            "lr": peak,
+            "peak": peak,
+            "depth": depth,
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+        }
+        group = groups.setdefault((depth, decays), {"params": [], **options})
         group["params"].append(parameter)
     fused = device.type in ("cpu", "cuda")
     listed = list(groups.values())
     if recipe.optimizer == "sgd":
+        momentum = recipe.momentum
         return torch.optim.SGD(
-            listed, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0,
-            fused=fused,
-        )  # fmt: skip
+            listed, lr=recipe.lr, momentum=momentum, nesterov=momentum > 0, fused=fused
+        )
     return torch.optim.AdamW(listed, lr=recipe.lr, fused=fused)
 
 
@@ -96,5 +98,5 @@ def factor(share: float, warmup: float) -> float:
 
 def batch_norms(model: nn.Module) -> list[nn.Module]:
     """Batch norms with running statistics that a training has filled."""
-    found = [m for m in model.modules() if isinstance(m, _NORMS)]
-    return [m for m in found if m.running_mean is not None and bool(m.running_mean.any())]
+    norms = [m for m in model.modules() if isinstance(m, _NORMS)]
+    return [m for m in norms if m.running_mean is not None and bool(m.running_mean.any())]

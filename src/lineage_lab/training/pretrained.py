@@ -9,6 +9,7 @@ from torch import nn
 from lineage_lab import registry
 from lineage_lab.heads import find_head
 from lineage_lab.weights import published
+from lineage_lab.weights.download import sha256_of
 
 __all__ = ["StartingPoint", "starting_point"]
 
@@ -20,12 +21,12 @@ class StartingPoint:
     """A network before its fine-tune.
 
     Attributes:
-        entry: The network.
-        weights: Their name, or ``None`` for random ones.
+        entry: Row of the network.
+        weights: Name of the weights, or ``None`` for random ones.
         file: Where they come from, in words; empty if random.
-        sha256: Of the file (of timm's: of the tensors); empty if random.
-        mean: Of each channel, which the weights were trained with; pixels from 0 to 1.
-        std: Likewise.
+        sha256: Hash of the file (of timm's: of the tensors); empty if random.
+        mean: Mean of each channel that the weights were trained with; pixels from 0 to 1.
+        std: Standard deviation of each channel, also theirs.
     """
 
     entry: registry.Entry
@@ -45,7 +46,7 @@ def starting_point(name: str, *, random: bool = False) -> StartingPoint:
     """Find a network and its ImageNet weights.
 
     Args:
-        name: Of `lineage_lab.list_models`, or ``timm/NAME``.
+        name: One of `lineage_lab.list_models`, or ``timm/NAME``.
         random: Start from random weights.
 
     Raises:
@@ -54,8 +55,6 @@ def starting_point(name: str, *, random: bool = False) -> StartingPoint:
     """
     entry = registry.entry(name)
     mean, std = entry.mean or HALF, entry.std or HALF
-    if entry.input_size[0] == 1:
-        mean, std = (0.1 / 1.275,), (1 / 1.275,)  # LeNet-5's -0.1 … 1.175
     file = sha256 = ""
     weights = None if random else "imagenet"
     if weights and name.startswith("timm/"):
@@ -64,11 +63,10 @@ def starting_point(name: str, *, random: bool = False) -> StartingPoint:
         model = registry.create_model(name, num_classes=classes, weights=weights)
         file, sha256 = name, _digest(model)
     elif weights:
-        found = published.find(name, weights)
-        with published.locate(found).open("rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        file = f"{found.filename} ({found.package or 'torchvision'})"
-        mean, std = found.mean, found.std
+        row = published.find(name, weights)
+        sha256 = sha256_of(published.locate(row))
+        file = f"{row.filename} ({row.package or 'torchvision'})"
+        mean, std = row.mean, row.std
     return StartingPoint(entry=entry, weights=weights, file=file, sha256=sha256, mean=mean, std=std)
 
 

@@ -1,4 +1,4 @@
-"""Several processes on one run: who am I, who are the others, what have they found.
+"""Several processes on one run: who am I, who are the others, what do they hold.
 
 Started by ``torchrun``, each process holds the whole network and a share of each batch. Without
 it, everything here is a group of one.
@@ -61,17 +61,17 @@ class Group:
         """The leading process's value, in all."""
         if self.size == 1:
             return value
-        told = [value]
-        dist.broadcast_object_list(told)  # type: ignore[no-untyped-call,unused-ignore]
-        return told[0]
+        values = [value]
+        dist.broadcast_object_list(values)  # type: ignore[no-untyped-call,unused-ignore]
+        return values[0]
 
     def agree(self, flag: bool, device: torch.device) -> bool:
         """Whether any process says yes."""
         if self.size == 1:
             return flag
-        told = torch.tensor(float(flag), device=device)
-        dist.all_reduce(told, dist.ReduceOp.MAX)  # type: ignore[no-untyped-call,unused-ignore]
-        return bool(told.item())
+        any_flag = torch.tensor(float(flag), device=device)
+        dist.all_reduce(any_flag, dist.ReduceOp.MAX)  # type: ignore[no-untyped-call,unused-ignore]
+        return bool(any_flag.item())
 
 
 @contextmanager

@@ -8,6 +8,7 @@ harder to trust.
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
@@ -52,14 +53,41 @@ def download(
                     f"not {sha256[:8]}…"
                 )
             partial.replace(path)
+            _remember(path, found)
         finally:
             partial.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, 64 digits."""
+    """The SHA-256 of a file, 64 digits.
+
+    A file is read once a process, and again when its size, its times or its place on the disk
+    have changed.
+    """
+    state = _state(path)
+    if known := _HASHES.get(state):
+        return known
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if _state(path) == state:  # else it was written to meanwhile
+        _remember(path, found)
+    return found
+
+
+_HASHES: dict[tuple[str, int, int, int, int, int], str] = {}
+_SETTLED = 50_000_000  # nanoseconds; two changes within a clock's tick have the same time
+
+
+def _state(path: Path) -> tuple[str, int, int, int, int, int]:
+    """What changes when a file is written to or replaced."""
+    at = path.stat()
+    times = at.st_mtime_ns, at.st_ctime_ns
+    return os.path.realpath(path), at.st_dev, at.st_ino, at.st_size, *times
+
+
+def _remember(path: Path, sha256: str) -> None:
+    if time.time_ns() - path.stat().st_mtime_ns > _SETTLED:
+        _HASHES[_state(path)] = sha256
 
 
 def _fetch(url: str, partial: Path, progress: Callable[[int, int], None]) -> None:

@@ -29,21 +29,22 @@ IMPORT = re.compile(
 
 _Files = dict[str, str | bytes]
 
+
+def _chapters() -> dict[str, tuple[str, ...]]:
+    """A topic for each chapter that draws, and the record of its long runs."""
+    slugs = sorted(p.parent.name for p in SOURCE.glob("lineage_site/chapters/*/drawings.py"))
+    return {slug: (f"chapters.{slug}", f"docs/results/{slug}*.json") for slug in slugs}
+
+
 # Folder of docs/generated -> the module that draws it, and what it reads beside Python files.
 TOPICS: dict[str, tuple[str, ...]] = {
     "faults": ("pages.troubleshooting", "docs/results/hostile-images.json"),
     "home": ("pages.home",),
-    "lenet": ("chapters.lenet5",),
     "digit": ("pages.draw_a_digit",),
-    "alexnet": ("chapters.alexnet", "docs/results/alexnet.json"),
-    "vgg": ("chapters.vgg", "docs/results/vgg.json"),
-    "googlenet": ("chapters.googlenet", "docs/results/googlenet.json"),
-    "resnet": ("chapters.resnet", "docs/results/resnet.json"),
+    **_chapters(),
     "efficientnet": (
-        "chapters.efficientnet", "docs/results/efficientnet.json", "docs/results/models.json",
+        "chapters.efficientnet", "docs/results/efficientnet*.json", "docs/results/models.json",
     ),
-    "vit": ("chapters.vit", "docs/results/vit.json"),
-    "convnext": ("chapters.convnext", "docs/results/convnext.json"),
     "house": (
         "pages.house",
         "src/*/*.py",
@@ -59,6 +60,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "pages.fine_tune.recipes",
         "docs/results/elpv-lite.json",
         "docs/results/recipe-lines.json",
+        "docs/results/elpv-blocks.json",
     ),
     "peers": (
         "pages.fine_tune.peers",
@@ -78,6 +80,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "timeline": ("pages.timeline",),
 }  # fmt: skip
 
+# Topics that take longest, the longest first.
+DEAREST = ("vit", "efficientnet", "digit", "photo", "convnext", "lenet", "fields", "resnet",
+           "timeline", "googlenet", "vgg", "anatomy")  # fmt: skip
+
 
 def build(out: Path, *, force: bool = False) -> list[Path]:
     """Draw every figure and table that is missing or stale.
@@ -91,7 +97,9 @@ def build(out: Path, *, force: bool = False) -> list[Path]:
     Returns:
         The files that were written; empty if all were up to date.
     """
-    keys = {topic: _key(topic) for topic in TOPICS}
+    imported.cache_clear()
+    digests: dict[Path, bytes] = {}
+    keys = {topic: _key(topic, digests) for topic in TOPICS}
     stale = [topic for topic, key in keys.items() if force or _stamped(out / topic) != key]
     written: list[Path] = []
     with ExitStack() as stack:
@@ -102,8 +110,8 @@ def build(out: Path, *, force: bool = False) -> list[Path]:
                 processes, mp_context=spawn, initializer=_one_of, initargs=(processes,)
             )
             draw = stack.enter_context(pool).map
-        # The dearest stand late in the table: the last to begin are short.
-        stale.reverse()
+        # The dearest begin first, so that no process is left alone with one of them at the end.
+        stale.sort(key=lambda topic: DEAREST.index(topic) if topic in DEAREST else len(DEAREST))
         for topic, files in zip(stale, draw(_draw, stale), strict=True):
             written += _write(out / topic, files)
             (out / topic / ".key").write_text(keys[topic])
@@ -185,17 +193,18 @@ def _write(folder: Path, files: _Files) -> list[Path]:
     return written
 
 
-def _key(topic: str) -> str:
-    """A hash of all that the topic is drawn from."""
+def _key(topic: str, digests: dict[Path, bytes]) -> str:
+    """A hash of all that the topic is drawn from; `digests` keeps each file's, read once."""
     _, *others = TOPICS[topic]
-    imported.cache_clear()
     files = {
         path
         for name in _sources(_module(topic))
         for path in (_path(name).with_suffix(".py"), _path(name) / "__init__.py")
         if path.is_file()
     }
-    digest = sha256()
+    whole = sha256()
     for path in sorted(files.union(*(SOURCE.parent.glob(pattern) for pattern in others))):
-        digest.update(path.relative_to(SOURCE.parent).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
+        if path not in digests:
+            digests[path] = sha256(path.read_bytes()).digest()
+        whole.update(path.relative_to(SOURCE.parent).as_posix().encode() + digests[path])
+    return whole.hexdigest()

@@ -64,6 +64,11 @@ FAULTS: tuple[Fault, ...] = (
           "stopped, with the last good weights kept.",
           "A lower --lr, or --set clip_norm=1. If it is always the same batch, look at its images, "
           "which the message names."),
+    _says("output-weights", "runs",
+          "… gives … outputs in training and … how much each counts in the loss: …",
+          "A network of your own gives several scores while it learns, as GoogLeNet with its "
+          "auxiliary classifiers, and nothing says how much each counts.",
+          "Give the network an attribute output_weights: a number for each output, the first 1."),
     _says("full-disk", "runs", "… could not be written: …. Nothing of it was left behind",
           "The disk is full, or the folder can't be written to. The earlier checkpoint is whole.",
           "Make room, then the same command with --resume: the run of --out goes on."),

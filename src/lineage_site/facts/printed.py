@@ -5,7 +5,9 @@ The tests hold each row to the network itself. Standard library only.
 
 from dataclasses import dataclass
 
-__all__ = ["CONVNEXT_ROAD", "PRINTED", "Printed", "RoadStep"]
+from lineage_lab.chapters.lineage import TOP1
+
+__all__ = ["CONVNEXT_ROAD", "PRINTED", "Printed", "RoadStep", "accuracy", "error", "printed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,8 @@ class RoadStep:
         change: What is changed, in a few words.
         gmacs: Cost in 10⁹ multiply-adds (the paper calls them FLOPs), as printed in Table 10.
         top1: Accuracy on ImageNet's validation images in percent, Table 10: the mean of three
-            seeds. The deviations are from 0.02 to 0.18.
+            seeds.
+        deviation: Standard deviation of `top1` over the three seeds, in points, Table 10.
         cause: Why the network's own cost, rounded, is another; empty where it is the same.
     """
 
@@ -163,30 +166,51 @@ class RoadStep:
     change: str
     gmacs: str
     top1: float
+    deviation: float
     cause: str = ""
 
 
 CONVNEXT_ROAD: tuple[RoadStep, ...] = (
-    RoadStep("resnet50", "ResNet-50, trained with the new recipe", "4.09", 78.82),
-    RoadStep("stage_ratio", "blocks per stage 3, 3, 9, 3", "4.53", 79.36),
-    RoadStep("patchify_stem", "stem: one 4×4 convolution of stride 4", "4.42", 79.51),
-    RoadStep("depthwise", "3×3 convolution depthwise", "2.35", 78.28),
-    RoadStep("width", "width 96 in place of 64", "5.27", 80.50),
-    RoadStep("inverted", "inverted bottleneck", "4.64", 80.64),
-    RoadStep("move_up", "depthwise convolution first", "4.07", 79.92),
-    RoadStep("kernel_5", "5×5 kernel", "4.10", 80.35),
-    RoadStep("kernel_7", "7×7 kernel", "4.15", 80.57),
-    RoadStep("gelu", "GELU in place of ReLU", "4.15", 80.62),
-    RoadStep("fewer_activations", "one activation a block", "4.15", 81.27),
-    RoadStep("fewer_norms", "one norm a block", "4.15", 81.41),
+    RoadStep("resnet50", "ResNet-50, trained with the new recipe", "4.09", 78.82, 0.07),
+    RoadStep("stage_ratio", "blocks per stage 3, 3, 9, 3", "4.53", 79.36, 0.07),
+    RoadStep("patchify_stem", "stem: one 4×4 convolution of stride 4", "4.42", 79.51, 0.18),
+    RoadStep("depthwise", "3×3 convolution depthwise", "2.35", 78.28, 0.08),
+    RoadStep("width", "width 96 in place of 64", "5.27", 80.50, 0.02),
+    RoadStep("inverted", "inverted bottleneck", "4.64", 80.64, 0.03),
+    RoadStep("move_up", "depthwise convolution first", "4.07", 79.92, 0.08),
+    RoadStep("kernel_5", "5×5 kernel", "4.10", 80.35, 0.08),
+    RoadStep("kernel_7", "7×7 kernel", "4.15", 80.57, 0.14),
+    RoadStep("gelu", "GELU in place of ReLU", "4.15", 80.62, 0.14),
+    RoadStep("fewer_activations", "one activation a block", "4.15", 81.27, 0.06),
+    RoadStep("fewer_norms", "one norm a block", "4.15", 81.41, 0.09),
     RoadStep(
-        "layer_norm", "layer norm in place of batch norm", "4.46", 81.47,
+        "layer_norm", "layer norm in place of batch norm", "4.46", 81.47, 0.09,
         "4.15: norms have no multiply-adds, and on the paper's other road, from ResNet-200 (Table "
         "11), this step costs nothing either. 4.46 is what our next step costs",
     ),
     RoadStep(
-        "separate_downsampling", "downsampling in layers of its own", "4.49", 81.97,
+        "separate_downsampling", "downsampling in layers of its own", "4.49", 81.97, 0.06,
         "not known: 4.46, as the finished ConvNeXt-T, which Table 1 gives 4.5. The last step of "
         "Table 11, ConvNeXt-B, has the 15.35 that is printed",
     ),
 )  # fmt: skip
+
+
+def printed(model: str, quantity: str) -> str:
+    """The value that a paper prints, with its decimals, of the last row that has both.
+
+    Raises:
+        KeyError: No paper prints it.
+    """
+    rows = {(row.model, row.quantity): row.value for row in PRINTED}
+    return rows[model, quantity]
+
+
+def accuracy(key: str) -> str:
+    """Top-1 accuracy on ImageNet in percent of the first form that `TOP1` lists of a network."""
+    return next(row.accuracy for row in TOP1 if row.key == key)
+
+
+def error(key: str) -> str:
+    """Top-1 error on ImageNet in percent of that form, where the paper prints it; else empty."""
+    return next(row.error for row in TOP1 if row.key == key)

@@ -7,7 +7,10 @@ picture of the house.
 
 from dataclasses import dataclass
 
-__all__ = ["LIBRARY", "SITE", "Room"]
+__all__ = ["HANDS_ON", "LIBRARY", "SITE", "Room"]
+
+# Files beside the rooms, which hand on what the rooms have, or say where it is now.
+HANDS_ON = ("__init__", "__main__", "moved")
 
 
 @dataclass(frozen=True, slots=True)

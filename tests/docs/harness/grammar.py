@@ -1,7 +1,8 @@
 """Reads the info line of each fence and says what is to be done with it, or refuses it.
 
 Job: a page's text in, `Sheet` out: the fences with their action, each runnable one paired with its
-output block, and the problems with their lines. Beneath it `fences`, above it `page`.
+output block, and the problems with their lines. Beneath it the reader of fences that the site
+uses too (`lineage_site.mkdocs.before_fences`), above it `page`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ import ast
 import dataclasses
 import decimal
 import pathlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.docs.harness.fences import Block, Problem, find_blocks
+from lineage_site.mkdocs.before_fences import (
+    INCLUDE,
+    Block,
+    Problem,
+    find_blocks,
+    parse_info,
+    section_of,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SHOWN = {"title", "hl_lines", "linenums"}  # how a fence looks; nothing to do with running it
@@ -36,12 +43,6 @@ MEANT = {
     "sh": "bash", "shell": "bash", "zsh": "bash", "shell-session": "console", "yml": "yaml",
     "txt": "text", "output": "{.text .output}", "md": "markdown",
 }  # fmt: skip
-OPTION = r'[\w-]+="[^"]*"'
-PLAIN = re.compile(rf"(?P<language>[\w#.+-]+)(?P<options>(?:[ \t]+{OPTION})*)[ \t]*")
-BRACES = re.compile(
-    rf"\{{[ \t]*\.(?P<language>[\w#+-]+)(?P<options>(?:[ \t]+(?:\.[\w-]+|{OPTION}))*)[ \t]*\}}"
-)
-INCLUDE = re.compile(r'-{1,}8<-{1,}[ \t]+"(?P<path>[^":]+)(?::(?P<section>[\w-]+))?"')
 
 
 class RefusedError(ValueError):
@@ -99,22 +100,19 @@ def read_info(block: Block) -> Fence:
         raise RefusedError(
             f"no blank before the language: write ```{MEANT.get(info.strip(), info.strip())}"
         )
-    match = (BRACES if info.startswith("{") else PLAIN).fullmatch(info)
-    if match is None:
+    parsed = parse_info(info)
+    if parsed is None:
         raise RefusedError(
             f"this info line is not understood: {info}\n"
             'write ```python title="…" or ```{.python .continues title="…"}'
         )
-    language = match["language"]
+    language, classes, options = parsed.language, parsed.classes, parsed.options
     if language not in LANGUAGES:
         meant = MEANT.get(
             language.lower(), language.lower() if language.lower() in LANGUAGES else ""
         )
         hint = f"write {meant}" if meant else f"known are {', '.join(sorted(LANGUAGES))}"
         raise RefusedError(f"unknown language {language!r}; {hint}")
-    words = re.findall(rf"\.[\w-]+|{OPTION}", match["options"])
-    classes = tuple(word[1:] for word in words if word.startswith("."))
-    options = {k: v.strip('"') for k, _, v in (w.partition("=") for w in words if w[0] != ".")}
     allowed_classes, allowed_options = LANGUAGES[language]
     for name in classes:
         if name not in allowed_classes:
@@ -204,11 +202,10 @@ def included(body: str) -> str:
             raise RefusedError(f"no such file of the package: {match['path']}")
         text, section = file.read_text(encoding="utf-8"), match["section"]
         if section:
-            marks = rf"\[start:{section}\][^\n]*\n(.*?)\n[^\n]*\[end:{section}\]"
-            found = re.search(marks, text, re.DOTALL)
-            if found is None:
+            inner = section_of(text, section)
+            if inner is None:
                 raise RefusedError(f"{match['path']} has no section {section}")
-            text = found[1]
+            text = inner
         parts.append(text)
     return "\n".join(parts)
 

@@ -14,7 +14,7 @@ import pathlib
 import bs4
 from markdown_it import MarkdownIt
 
-from tests.docs.harness.fences import dedent
+from lineage_site.mkdocs.before_fences import dedent
 from tests.docs.harness.grammar import ROOT, Sheet, included
 
 

@@ -19,9 +19,9 @@ from sybil import Document, Example, Region, Sybil
 from sybil.document import PythonDocStringDocument
 from sybil.integration.pytest import SybilItem
 
+from lineage_site.mkdocs.before_fences import Problem
 from tests.docs.harness import run, verified
 from tests.docs.harness.compare import count_numbers
-from tests.docs.harness.fences import Problem
 from tests.docs.harness.grammar import ROOT, Fence
 from tests.docs.harness.page import Page, Result
 

@@ -3,7 +3,7 @@
 A test run writes `.cache/verified/<page>.json`. `python -m tests.docs.harness verified` gathers
 these into the committed docs/verified.json after a green run; `accept` renews the entry of its
 page. An entry holds a digest of the page's outputs: a digit that was changed by hand, even within
-a tolerance, is found out by `stale`. hooks/verified.py shows the data on the site.
+a tolerance, is found out by `stale`. `before_filling` shows the data on the site.
 """
 
 from __future__ import annotations

@@ -9,10 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from lineage_lab.anatomy.network import Layer
+from lineage_lab.chapters.alexnet import ACTIVATIONS, ARMS
 from lineage_lab.comparing.axes import COLOURS, DASHES, Axes, polyline
 from lineage_lab.comparing.svg import Drawing
-from lineage_site.chapters.alexnet.runs import ACTIVATIONS, ARMS, RATES
-from lineage_site.drawing.kept import recorded
+from lineage_site.chapters.alexnet.runs import RATES
+from lineage_site.drawing.records import once, read
 
 __all__ = ["charts"]
 
@@ -24,7 +25,7 @@ def charts(layers: Mapping[str, Layer], photo: Image.Image) -> dict[str, str]:
         layers: The paper's eight layers with weights, by name.
         photo: As large as the network's input.
     """
-    found = recorded("alexnet")
+    found = read("alexnet")
     return {
         "cost.svg": _cost(layers),
         "fields.svg": _fields(layers, photo),
@@ -32,7 +33,7 @@ def charts(layers: Mapping[str, Layer], photo: Image.Image) -> dict[str, str]:
         "steps.svg": _steps(found),
         "steps.md": _steps_table(found),
         "few.svg": _few(found["few"]),
-        "about.md": _about(found["about"]),
+        "about.md": f"{once('alexnet')}. Numbers and seeds are in `docs/results/alexnet.json`.*\n",
     }
 
 
@@ -246,11 +247,3 @@ def _few(arms: Mapping[str, list[list[float]]]) -> str:
     d.circle(left + 208, 24, 4, fill="pool")
     d.text(left + 218, 28, "its 200 training digits", size=12)
     return d.svg()
-
-
-def _about(about: Mapping[str, Any]) -> str:
-    return (
-        f"*Run once, on {about['date']}, by `python -m lineage_site run alexnet`: "
-        f"{len(about['seeds'])} seeds, PyTorch {about['torch'].split('+')[0]}, "
-        f"{about['machine']}. Numbers and seeds are in `docs/results/alexnet.json`.*\n"
-    )

@@ -3,11 +3,10 @@
 from functools import cache
 
 import torch
-from PIL import Image
 from torch import nn
 
 from lineage_lab.anatomy.network import Anatomy, Layer, describe
-from lineage_lab.chapters.photos import middle_square, sample
+from lineage_lab.chapters.alexnet import photograph
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.alexnet import (
     ONE_TOWER,
@@ -59,12 +58,6 @@ def anatomy(config: AlexNetConfig) -> Anatomy:
 def weighted(found: Anatomy) -> dict[str, Layer]:
     """The eight layers that have weights, by the names of the figures."""
     return {NAMES[layer.name]: layer for layer in found.layers if layer.parameters}
-
-
-@cache
-def photograph(side: int) -> Image.Image:
-    """A square from the middle of scikit-learn's photograph china.jpg."""
-    return middle_square(sample("china.jpg")).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def _architecture(found: Anatomy) -> str:

@@ -1,6 +1,7 @@
 """The ConvNeXt chapter's charts: fields over a photograph, and the recorded experiments."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from math import log10
 from statistics import mean, stdev
 from typing import Any
@@ -9,13 +10,13 @@ from lineage_lab.anatomy.network import Anatomy
 from lineage_lab.chapters.photos import sample
 from lineage_lab.comparing.axes import COLOURS, Axes, Box, polyline
 from lineage_lab.comparing.svg import Drawing
-from lineage_site.drawing.kept import so_far
+from lineage_site.drawing.records import read_or_empty
 
 __all__ = ["fields", "kernels", "rates", "scales"]
 
 
 def _results(name: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = so_far("convnext").get("results", {}).get(name, {})
+    found: dict[str, dict[str, Any]] = read_or_empty("convnext").get("results", {}).get(name, {})
     return found
 
 
@@ -129,6 +130,16 @@ def rates() -> str:
             for x, y, reach in points:
                 d.line(x, max(52, y - reach), x, min(244, y + reach), stroke=COLOURS[series])
                 d.circle(x, y, 3.4, fill=COLOURS[series])
+            rows = read_or_empty("convnext-warmup").get("runs", {})
+            broken = sorted(
+                (_rate_x(float(row.rpartition(", ")[2]), frame), 244 - 192 * found["mean"])
+                for row, found in rows.items()
+                if row.startswith(f"{name}, {optimizer},")
+            )
+            for (x1, y1), (x2, y2) in pairwise(broken):
+                d.line(x1, y1, x2, y2, stroke=COLOURS[series], stroke_width=1.4, dash="2 4")
+            for x, y in broken:
+                d.circle(x, y, 3.4, fill="paper", stroke=COLOURS[series])
     for series, (optimizer, x) in enumerate((("SGD, momentum 0.9", 56.0), ("AdamW", 226.0))):
         d.circle(x, 292, 4, fill=COLOURS[series])
         d.text(x + 9, 296, optimizer, size=12)

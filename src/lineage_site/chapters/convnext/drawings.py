@@ -1,13 +1,17 @@
 """The ConvNeXt chapter's figures and tables, drawn from the road's networks and the results."""
 
+from itertools import pairwise
+
 import torch
 
 from lineage_lab.anatomy.network import Anatomy, Layer
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.convnext import VARIANTS, ConvNeXt
 from lineage_lab.models.convnext_steps import ROAD
+from lineage_site.chapters.convnext import waking, warmup
 from lineage_site.chapters.convnext.blocks import blocks
 from lineage_site.chapters.convnext.charts import fields, kernels, rates, scales
+from lineage_site.chapters.convnext.facts import OLD_RECIPE
 from lineage_site.chapters.convnext.quiz import step, tiny
 from lineage_site.drawing.chapter import count_macs, fact_table, quiz
 from lineage_site.facts.ledger import facts
@@ -26,7 +30,6 @@ KINDS = {
     "separate_downsampling": "pool",
 }
 SWIN = 81.3
-OLD = 76.13
 
 
 def _size(name: str) -> tuple[int, int]:
@@ -48,6 +51,10 @@ def draw() -> dict[str, str]:
         "rates.svg": rates(),
         "scales.md": scales(),
         "road.md": _road_table(),
+        "within.md": _within(),
+        "warmup.md": warmup.table(),
+        "waking.svg": waking.chart(),
+        "waking.md": waking.numbers(),
         "variants.md": _variants(),
         "stages.md": _stages(),
         "facts.md": fact_table("convnext"),
@@ -58,19 +65,21 @@ def draw() -> dict[str, str]:
 def _road() -> str:
     """Each step: what changes, the accuracy as printed, our multiply-adds, our field."""
     top, row, left, right = 74, 27, 252, 508
-    steps = [("", "ResNet-50, its first recipe", OLD)]
-    steps += [(s.key, s.change, s.top1) for s in CONVNEXT_ROAD]
+    steps = [("", "ResNet-50, its first recipe", OLD_RECIPE, 0.0)]
+    steps += [(s.key, s.change, s.top1, s.deviation) for s in CONVNEXT_ROAD]
     d = Drawing(
         "convnext-road",
         width=760,
         height=top + row * len(steps) + 26,
         title="The road from ResNet-50 to ConvNeXt-T",
-        description="One row a step, with the paper's accuracy, the multiply-adds of the network "
-        "built here, and the pixels that one unit of its last map sees. "
+        description="One row a step, with the paper's accuracy and its standard deviation over "
+        "three seeds, the multiply-adds of the network built here, and the pixels that one unit "
+        "of its last map sees. "
         + "; ".join(
             f"{words}: {top1} %"
-            + (f", {step(key).macs / 1e9:.2f} G, {step(key).receptive_field} pixels" if key else "")
-            for key, words, top1 in steps
+            + (f" ± {deviation}, {step(key).macs / 1e9:.2f} G, " if key else "")
+            + (f"{step(key).receptive_field} pixels" if key else "")
+            for key, words, top1, deviation in steps
         )
         + f". Swin-T stands at {SWIN} %.",
     )
@@ -90,18 +99,22 @@ def _road() -> str:
         d.text(x(value), top - 20, str(value), size=11.5, anchor="middle", fill="muted")
     d.line(x(SWIN), top - 14, x(SWIN), bottom, stroke="ink", dash="6 3")
     d.text(x(SWIN), bottom + 16, f"Swin-T {SWIN}", size=11.5, anchor="middle", fill="ink")
-    before = OLD
-    for index, (key, words, top1) in enumerate(steps):
+    before = OLD_RECIPE
+    for index, (key, words, top1, deviation) in enumerate(steps):
         y = top + row * index
         kind = KINDS.get(key, "conv") if index > 1 else "output"
         d.text(left - 14, y + 4, words, size=12, anchor="end")
         if index:
             d.line(x(before), y - row, x(before), y, stroke="line")
             d.line(x(before), y, x(top1), y, stroke=kind, stroke_width=3)
-        d.circle(x(top1), y, 4.5, fill=kind)
+        if deviation:  # one standard deviation to either side
+            around = (x(top1 - deviation), x(top1 + deviation))
+            d.rect(around[0], y - 7, around[1] - around[0], 14, fill=f"{kind}-soft", stroke=kind,
+                   radius=1.5)  # fmt: skip
+        d.circle(x(top1), y, 2.6 if deviation else 4.5, fill=kind)
         falls = top1 < before or x(top1) + 4 < x(SWIN) < x(top1) + 44
         d.text(
-            x(min(before, top1)) - 9 if falls else x(top1) + 9,
+            x(min(before, top1)) - 12 if falls else x(top1) + 12,
             y + 4,
             f"{top1:.2f}",
             size=11.5,
@@ -128,7 +141,8 @@ def _road_table() -> str:
         mark = " [*]" if printed.cause else ""
         lines.append(
             f"| {printed.change} | {ours.parameters:,} | {ours.macs / 1e9:.2f} | "
-            f"{printed.gmacs}{mark} | {ours.receptive_field} | {printed.top1:.2f} |"
+            f"{printed.gmacs}{mark} | {ours.receptive_field} | "
+            f"{printed.top1:.2f} ± {printed.deviation:.2f} |"
         )
     return "\n".join((*lines, ""))
 
@@ -306,3 +320,18 @@ def _part(layer: Layer, key: str) -> int:
         return 0 if layer.name.endswith("depthwise") else 1
     early = ROAD[key].early
     return 0 if layer.name.endswith("body.0" if early else "body.3") else 1
+
+
+def _within() -> str:
+    """The steps whose gain is no larger than the spread of the seeds on either side of it."""
+    small = [
+        f"{new.change} ({new.top1 - old.top1:+.2f} points, ± {max(old.deviation, new.deviation)})"
+        for old, new in pairwise(CONVNEXT_ROAD)
+        if abs(new.top1 - old.top1) < max(old.deviation, new.deviation)
+    ]
+    low, high = (choose(step.deviation for step in CONVNEXT_ROAD) for choose in (min, max))
+    return (
+        "The small boxes show by how much three seeds of one network differ: their standard "
+        f"deviations go from {low:.2f} to {high:.2f} points. {len(small)} steps gain less than "
+        f"that: {'; '.join(small)}. Of these the road can't tell whether they help.\n"
+    )

@@ -7,6 +7,7 @@ import torch
 from lineage_lab.anatomy.network import Anatomy, describe
 from lineage_lab.models.convnext import VARIANTS, ConvNeXt
 from lineage_lab.models.convnext_steps import ROAD, SteppedNet
+from lineage_site.chapters.convnext.facts import OLD_RECIPE
 from lineage_site.drawing.quiz import Choice, Question
 from lineage_site.facts.printed import CONVNEXT_ROAD
 
@@ -38,7 +39,7 @@ def questions() -> tuple[Question, ...]:
 def _recipe() -> Question:
     new = next(step.top1 for step in CONVNEXT_ROAD if step.key == "resnet50")
     end = CONVNEXT_ROAD[-1].top1
-    old = 76.13
+    old = OLD_RECIPE
     return Question(
         "From ResNet-50 as it was first trained to ConvNeXt-T: which single step gains most?",
         (

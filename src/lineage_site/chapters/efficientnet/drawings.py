@@ -1,14 +1,12 @@
 """The EfficientNet chapter's figures and tables, drawn from the networks."""
 
-import sys
-
 import torch
 
 from lineage_lab.anatomy.network import Anatomy, Layer
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.efficientnet import STAGES, MBConv, Scaling
 from lineage_lab.registry import create_model
-from lineage_site.chapters.efficientnet.digits import digits, run
+from lineage_site.chapters.efficientnet.charts import digits
 from lineage_site.chapters.efficientnet.photos import photographs
 from lineage_site.chapters.efficientnet.quiz import anatomy as anatomy_of
 from lineage_site.chapters.efficientnet.tables import counted, tables
@@ -236,9 +234,3 @@ def _size(layer: Layer) -> int:
     for side in layer.output_shape:
         count *= side
     return count
-
-
-if __name__ == "__main__":
-    if sys.argv[1:2] != ["run"]:
-        sys.exit("python -m lineage_site run efficientnet [ROW ...]")
-    run(sys.argv[2:])

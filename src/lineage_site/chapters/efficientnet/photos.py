@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from lineage_lab.chapters.efficientnet import as_input
 from lineage_lab.chapters.photos import middle_square, sample
 from lineage_lab.comparing.axes import COLOURS, Axes, Box, polyline
 from lineage_lab.comparing.svg import Drawing
@@ -16,7 +17,7 @@ from lineage_lab.models.efficientnet import EfficientNet
 from lineage_lab.registry import create_model
 from lineage_lab.using.predictor import imagenet_classes
 
-__all__ = ["as_input", "photographs"]
+__all__ = ["photographs"]
 
 # Package, file in it, and the class whose evidence is shown.
 PHOTOS = (
@@ -47,20 +48,6 @@ def _found() -> list[tuple[Image.Image, str, str]]:
         with suppress(FileNotFoundError):
             photos.append((middle_square(sample(file, package=package)), label, word))
     return photos
-
-
-def as_input(image: Image.Image, side: int) -> Tensor:
-    """A photograph as Lite0's weights want it: the square in its middle, from -1 to 1.
-
-    Args:
-        image: In RGB, of any size.
-        side: In pixels.
-
-    Returns:
-        ``float [1, 3, side, side]``.
-    """
-    small = middle_square(image).resize((side, side), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(small)).permute(2, 0, 1)[None] / 127.5 - 1
 
 
 def _filters(model: EfficientNet) -> str:

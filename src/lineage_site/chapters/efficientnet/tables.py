@@ -9,7 +9,7 @@ from lineage_lab.anatomy.network import Anatomy
 from lineage_lab.models.efficientnet import STAGES, VARIANTS, EfficientNet, MBConv, Scaling
 from lineage_site.chapters.efficientnet.quiz import anatomy as anatomy_of
 from lineage_site.drawing.chapter import count_macs
-from lineage_site.drawing.kept import machine, recorded
+from lineage_site.drawing.records import machine, read
 from lineage_site.facts.printed import PRINTED
 
 __all__ = ["counted", "tables"]
@@ -117,7 +117,7 @@ def _stages(anatomy: Anatomy) -> str:
 
 def _times() -> str:
     """Measured time beside what was counted: multiply-adds are not time."""
-    found = recorded("models")
+    found = read("models")
     lines = [
         "| | MACs | activations | answer, an image | training step, an image | MACs a second |",
         "| --- | --: | --: | --: | --: | --: |",

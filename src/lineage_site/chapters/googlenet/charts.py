@@ -11,38 +11,31 @@ from typing import Any
 
 import torch
 
+from lineage_lab.chapters.googlenet import SCALES, SIZES
 from lineage_lab.comparing.axes import COLOURS, Axes, polyline
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.data.sets import split_digits
 from lineage_site.chapters.googlenet.cost import BRANCHES
-from lineage_site.chapters.googlenet.runs import SCALES, SIZES
-from lineage_site.drawing.kept import recorded
+from lineage_site.drawing.records import once, read
 
 __all__ = ["charts"]
 
 
 def charts() -> dict[str, str]:
     """Three pictures, two tables."""
-    found = recorded("googlenet")
+    found = read("googlenet")
     return {
         "gradients.svg": _gradients(found["gradients"]),
         "squeeze.svg": _squeeze(found["squeeze"]),
+        "squeeze.md": _trade(found["squeeze"]),
         "scales.svg": _scales({name: found[name] for name in SCALES}),
         "silenced.md": _silenced(found["several scales"]),
-        "about.md": _about(found["about"]),
+        "about.md": f"{once('googlenet')}; digits: {found['about']['digits']}.*\n",
     }
 
 
 def _percent(values: Sequence[float]) -> str:
     return f"{100 * mean(values):.1f} ± {100 * stdev(values):.1f}"
-
-
-def _about(about: dict[str, Any]) -> str:
-    return (
-        f"*Run once, on {about['date']}, by `python -m lineage_site run googlenet`: "
-        f"{len(about['seeds'])} seeds, PyTorch {about['torch'].split('+')[0]}, "
-        f"{about['hardware']}; digits: {about['digits']}.*\n"
-    )
 
 
 def _gradients(forms: dict[str, list[dict[str, list[float]]]]) -> str:
@@ -202,3 +195,16 @@ def _silenced(row: dict[str, Any]) -> str:
         cells = [f"{_percent([sizes[i] for sizes in found])} %" for i in range(len(SIZES))]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join((*lines, ""))
+
+
+def _trade(rows: list[dict[str, Any]]) -> str:
+    """What a squeeze saves and costs, in two sentences."""
+    by_channels = {row["channels"]: row for row in rows}
+    whole, eight, one = (by_channels[channels] for channels in (None, 8, 1))
+    lost = 100 * (mean(whole["accuracies"]) - mean(eight["accuracies"]))
+    return (
+        f"With {eight['channels']} channels in place of 32 the network has "
+        f"{whole['macs'] / eight['macs']:.1f} times fewer multiply-adds, and loses {lost:.1f} "
+        f"points. With {one['channels']} channel it has {whole['macs'] / one['macs']:.0f} times "
+        f"fewer, and is wrong for {1 - mean(one['accuracies']):.0%} of the digits.\n"
+    )

@@ -1,72 +1,16 @@
-"""What GoogLeNet's modules cost, with their 1×1 reductions and without.
-
-`Naive` is the paper's Fig. 2(a).
-"""
-
-from functools import partial
+"""What GoogLeNet's modules cost, with their 1×1 reductions and without."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lineage_lab.anatomy.network import Anatomy, Layer, describe
+from lineage_lab.chapters.googlenet import INPUTS, Naive
 from lineage_lab.comparing.svg import Drawing
-from lineage_lab.models.googlenet import (
-    PAPER,
-    TABLE_1,
-    GoogLeNet,
-    Inception,
-    Width,
-)
-from lineage_lab.models.googlenet_inception import conv
+from lineage_lab.models.googlenet import PAPER, TABLE_1, GoogLeNet, Inception
 
-__all__ = [
-    "BRANCHES",
-    "INPUTS",
-    "PRINTED",
-    "Naive",
-    "branch_costs",
-    "cost",
-    "in_table_1",
-    "naive_network",
-    "paper_anatomy",
-]
+__all__ = ["BRANCHES", "PRINTED", "branch_costs", "cost", "in_table_1", "paper_anatomy"]
 
 BRANCHES = ("branch_1x1", "branch_3x3", "branch_5x5", "branch_pool")
-INPUTS = 192  # channels that module 3a takes
-
-
-# --8<-- [start:naive]
-class Naive(nn.Module):
-    """Fig. 2(a): four branches, and no 1×1 to squeeze."""
-
-    def __init__(self, inputs: int, *, width: Width) -> None:
-        super().__init__()
-        layer = partial(conv, config=PAPER)
-        self.branch_1x1 = layer(inputs, width.branch_1x1, 1)
-        self.branch_3x3 = layer(inputs, width.branch_3x3, 3)
-        self.branch_5x5 = layer(inputs, width.branch_5x5, 5)
-        self.branch_pool = nn.MaxPool2d(3, stride=1, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The pooled channels are all kept: the map grows."""
-        filtered = (self.branch_1x1(x), self.branch_3x3(x), self.branch_5x5(x))
-        return torch.cat((*filtered, self.branch_pool(x)), dim=1)
-
-
-# --8<-- [end:naive]
-
-
-def naive_network() -> GoogLeNet:
-    """GoogLeNet of naive modules, without memory for its weights (on the meta device)."""
-    with torch.device("meta"):
-        network = GoogLeNet(config=PAPER)
-        network.auxiliary_4a = network.auxiliary_4d = None
-        channels = INPUTS
-        for name, width in TABLE_1.items():
-            network.inception[name] = Naive(channels, width=width)
-            channels += width.branch_1x1 + width.branch_3x3 + width.branch_5x5
-        network.head = nn.Linear(channels, 1000)
-    return network
 
 
 def paper_anatomy() -> Anatomy:

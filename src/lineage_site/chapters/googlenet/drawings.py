@@ -1,27 +1,21 @@
-"""The GoogLeNet chapter's figures and tables: the network, its module, what it costs and sees.
-
-``python -m lineage_site run googlenet`` runs the chapter's experiments anew.
-"""
-
-import sys
+"""The GoogLeNet chapter's figures and tables: the network, its module, what it costs and sees."""
 
 import torch
 from torch import nn
 
 from lineage_lab.anatomy.network import Anatomy, describe
+from lineage_lab.chapters.googlenet import INPUTS
 from lineage_lab.chapters.photos import sample
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.googlenet import PAPER, TABLE_1, TORCHVISION, GoogLeNet, Inception
 from lineage_site.chapters.googlenet.charts import charts
 from lineage_site.chapters.googlenet.cost import (
     BRANCHES,
-    INPUTS,
     PRINTED,
     cost,
     in_table_1,
     paper_anatomy,
 )
-from lineage_site.chapters.googlenet.runs import run
 from lineage_site.drawing.chapter import fact_table, quiz
 
 __all__ = ["draw"]
@@ -289,7 +283,3 @@ def _forms() -> str:
     )
     head = ("| | `googlenet_paper` | `googlenet` (torchvision’s) |", "| --- | --- | --- |")
     return "\n".join((*head, *(f"| {' | '.join(row)} |" for row in rows), ""))
-
-
-if __name__ == "__main__" and sys.argv[1:2] == ["run"]:
-    run(*sys.argv[2:])

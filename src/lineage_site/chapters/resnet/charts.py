@@ -6,7 +6,7 @@ from typing import Any
 
 from lineage_lab.comparing.axes import Axes
 from lineage_lab.comparing.svg import Drawing
-from lineage_site.drawing.kept import recorded
+from lineage_site.drawing.records import read
 
 __all__ = ["draw"]
 
@@ -16,7 +16,7 @@ COLOUR = {"plain": "conv", "residual": "output"}
 
 def draw() -> dict[str, str]:
     """The charts and the table, from the file of results alone."""
-    found = recorded("resnet")
+    found = read("resnet")
     runs: Runs = found["runs"]
     return {
         "degradation.svg": _degradation(runs),

@@ -17,14 +17,12 @@ from lineage_lab.models.resnet import (
 )
 from lineage_site.chapters.resnet import charts as resnet_charts
 from lineage_site.chapters.resnet import idea as resnet_idea
+from lineage_site.chapters.resnet.facts import CIFAR_ERRORS, ERRORS
 from lineage_site.chapters.resnet.idea import net
 from lineage_site.drawing.chapter import fact_table, quiz
 from lineage_site.facts.printed import PRINTED
 
 __all__ = ["draw"]
-
-ERRORS = {18: "27.88", 34: "25.03", 50: "22.85", 101: "21.75", 152: "21.43"}  # Tables 2 and 3
-CIFAR_ERRORS = {20: "8.75", 32: "7.51", 44: "7.17", 56: "6.97", 110: "6.43", 1202: "7.93"}
 
 
 def draw() -> dict[str, str]:

@@ -1,19 +1,17 @@
 """What untrained blocks leave of a photograph, and what one unit of ResNet-50 sees of it."""
 
-from dataclasses import replace
 from functools import cache
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from lineage_lab.anatomy.network import Anatomy, describe
-from lineage_lab.chapters.photos import sample
+from lineage_lab.chapters.resnet import linear_guess, one_stage, photograph
 from lineage_lab.comparing.svg import Drawing
-from lineage_lab.models.resnet import IMAGENET, ResNet, ResNetConfig, cifar, paper, plain
+from lineage_lab.models.resnet import IMAGENET, ResNet, ResNetConfig, paper, plain
 
-__all__ = ["draw", "kept", "net", "one_stage", "photograph"]
+__all__ = ["draw", "net"]
 
 DEPTHS = (1, 3, 9, 27)
 
@@ -23,57 +21,18 @@ def draw() -> dict[str, str]:
     return {"arrives.svg": _arrives(), "fields.svg": _fields()}
 
 
-def photograph(side: int) -> Tensor:
-    """A square of scikit-learn's china.jpg, ``float [1, 3, side, side]`` from 0 to 1.
-
-    The photograph is by Daniel Büchele, under CC BY.
-
-    Raises:
-        FileNotFoundError: scikit-learn is not installed.
-    """
-    square = sample("china.jpg").crop((180, 0, 607, 427)).resize((side, side))
-    pixels = torch.from_numpy(np.array(square)).float() / 255
-    return pixels.permute(2, 0, 1)[None]
-
-
-# --8<-- [start:kept]
-def kept(maps: Tensor, picture: Tensor) -> tuple[Tensor, float]:
-    """The best linear guess at a picture's pixels from the channels at the same place.
-
-    Args:
-        maps: ``[1, channels, height, width]``.
-        picture: ``[1, 3, height, width]``.
-
-    Returns:
-        The guess, and the share of the picture's variance that it explains, from 0 to 1.
-    """
-    pixels = picture.flatten(2)[0].T
-    known = torch.cat([maps.flatten(2)[0].T, torch.ones(len(pixels), 1)], dim=1)
-    guess = known @ torch.linalg.lstsq(known, pixels, driver="gelsd").solution
-    missed = (guess - pixels).square().sum() / (pixels - pixels.mean(dim=0)).square().sum()
-    return guess.T.view_as(picture), 1 - missed.item()
-
-
-# --8<-- [end:kept]
-
-
 def _column(config: ResNetConfig, picture: Tensor, seed: int) -> dict[int, tuple[Tensor, float]]:
-    """What is kept after 1, 3, 9 and 27 untrained blocks of one stage of 16 channels."""
+    """What is left after 1, 3, 9 and 27 untrained blocks of one stage of 16 channels."""
     torch.manual_seed(seed)
     model = ResNet(num_classes=10, config=config).train()
-    found = {}
+    guesses = {}
     with torch.no_grad():
         x = model.stem(picture)
         for depth, block in enumerate(model.stages[0].children(), 1):
             x = block(x)
             if depth in DEPTHS:
-                found[depth] = kept(x, picture)
-    return found
-
-
-def one_stage(blocks: int) -> ResNetConfig:
-    """A stem and one stage of 16 channels: the first third of a network for CIFAR-10."""
-    return replace(cifar(20), blocks=(blocks,), channels=(16,))
+                guesses[depth] = linear_guess(x, picture)
+    return guesses
 
 
 @cache

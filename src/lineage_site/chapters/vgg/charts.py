@@ -1,4 +1,4 @@
-"""The charts of the VGG chapter: signals through the layers, and the runs that are kept."""
+"""The charts of the VGG chapter: signals through the layers, and the recorded runs."""
 
 from collections.abc import Callable
 from statistics import mean, stdev
@@ -16,14 +16,14 @@ from lineage_lab.comparing.axes import COLOURS, Axes, polyline
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.vgg import CHANNELS, COLUMNS, VGG, stage
 from lineage_site.chapters.vgg.runs import STARTS
-from lineage_site.drawing.kept import recorded
+from lineage_site.drawing.records import read
 
 __all__ = ["field", "pairs", "photo", "signals", "towers", "windows"]
 
 
-def _kept(part: str) -> dict[str, Any]:
-    found: dict[str, Any] = recorded("vgg")[part]
-    return found
+def _part(name: str) -> dict[str, Any]:
+    part: dict[str, Any] = read("vgg")[name]
+    return part
 
 
 def photo(width: int, height: int, *, left: int = 0) -> Image.Image:
@@ -84,15 +84,15 @@ def signals() -> str:
 
 def windows() -> str:
     """Accuracy of each seed of the four networks that see 7 × 7 pixels."""
-    kept = _kept("windows")
-    networks: dict[str, Any] = kept["networks"]
+    part = _part("windows")
+    networks: dict[str, Any] = part["networks"]
     every: list[float] = [100 * a for n in networks.values() for a in n["accuracy"]]
     d = Drawing(
         "vgg-windows",
         width=760,
         height=66 + 52 * len(networks) + 48,
         title="Four networks that see the same 7 by 7 pixels",
-        description=f"Accuracy on 1,000 digits, {kept['seeds']} seeds each. "
+        description=f"Accuracy on 1,000 digits, {part['seeds']} seeds each. "
         + "; ".join(
             f"{name}, {n['parameters']:,} weights: {100 * mean(n['accuracy']):.1f} ± "
             f"{100 * stdev(n['accuracy']):.1f} percent"
@@ -111,7 +111,7 @@ def windows() -> str:
         d.line(place(tick), top - 6, place(tick), bottom, dash="2 4")
         d.text(place(tick), bottom + 20, f"{tick}", size=12, anchor="middle", fill="muted")
     d.text(right, bottom + 42, "accuracy in percent", size=12, anchor="end", fill="muted")
-    d.text(left, 20, f"each disc is one of {kept['seeds']} seeds; the bar is their mean", size=12,
+    d.text(left, 20, f"each disc is one of {part['seeds']} seeds; the bar is their mean", size=12,
            fill="muted")  # fmt: skip
     for index, (name, net) in enumerate(networks.items()):
         y = top + 52 * index + 24
@@ -128,8 +128,8 @@ def windows() -> str:
 
 def pairs() -> str:
     """Seed by seed, by how much the first network is ahead of each other one."""
-    kept = _kept("windows")
-    (_, first), *others = kept["networks"].items()
+    part = _part("windows")
+    (_, first), *others = part["networks"].items()
     lines = [
         "| three 3×3, 16 maps, against | weights | ahead by, seed by seed | ahead in |",
         "| --- | --: | --: | --: |",
@@ -145,14 +145,14 @@ def pairs() -> str:
 
 def towers() -> str:
     """Losses of the ten-layer networks, seed by seed, by first weights."""
-    kept = _kept("towers")
-    starts: dict[str, Any] = kept["starts"]
+    part = _part("towers")
+    starts: dict[str, Any] = part["starts"]
     d = Drawing(
         "vgg-towers",
         width=760,
         height=356,
         title="Ten layers of 3 by 3: which first weights let them begin to learn",
-        description=f"Loss against step for {kept['seeds']} seeds each. Accuracy after one pass: "
+        description=f"Loss against step for {part['seeds']} seeds each. Accuracy after one pass: "
         + "; ".join(f"{name} {100 * mean(s['accuracy']):.0f} percent" for name, s in starts.items())
         + ".",
     )
@@ -186,7 +186,7 @@ def towers() -> str:
 
 def field() -> str:
     """The square that the last unit may see, and where its view really lies."""
-    kept = _kept("field")
+    part = _part("field")
     with torch.device("meta"):
         layers = describe(VGG(column="D")).layers
     ends = [x for x in layers if x.kind == "MaxPool2d"]
@@ -210,7 +210,7 @@ def field() -> str:
         side, stride = layer.receptive_field or 0, layer.stride or 1
         d.text(x + size / 2, 22, f"stage {index + 1}", anchor="middle", weight=700, fill="conv")
         d.photo(x, top, size, picture)
-        heat = torch.tensor(kept["maps"][index])
+        heat = torch.tensor(part["maps"][index])
         d.picture(x, top, size / heat.shape[-1], (heat.sqrt() * 0.92).tolist(), ink="output",
                   frame="none")  # fmt: skip
         # A unit's place along the width: its stride, and half a stride in.

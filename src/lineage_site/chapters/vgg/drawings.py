@@ -1,4 +1,4 @@
-"""The VGG chapter's figures and tables, drawn from the networks and from runs that are kept."""
+"""The VGG chapter's figures and tables, drawn from the networks and from recorded runs."""
 
 from functools import cache
 

@@ -1,12 +1,10 @@
-"""The VGG chapter's longer runs, done once and kept in ``docs/results/vgg.json``.
+"""The VGG chapter's long runs: windows of 7 × 7, first weights, what each pixel moves.
 
-``python -m lineage_site run vgg windows`` (or ``towers``, ``field``) runs one of them and
-writes its part of the file; the chapter shows the same with fewer seeds, live.
+``python -m lineage_site run vgg windows`` (or ``towers``, ``field``) runs one of them and writes
+its part of ``docs/results/vgg.json``; the chapter shows the same with fewer seeds, live.
 """
 
-import json
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,13 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineage_lab.chapters.experiments import train_digits
-from lineage_lab.comparing.provenance import provenance
 from lineage_lab.models.lenet import normalize_ink
 from lineage_lab.models.vgg import CHANNELS, COLUMNS, stage
-from lineage_site.drawing.kept import keep, so_far
+from lineage_site.drawing.records import read_or_empty, write
 
-__all__ = ["seven", "tower", "window"]
-
+__all__ = ["PARTS", "STARTS", "main"]
 
 # What each network of the first experiment is, and the learning rate chosen on seeds 100 and 101.
 WINDOWS: dict[str, tuple[bool, bool, int, float]] = {
@@ -73,11 +69,11 @@ def tower(start: Callable[[Tensor], Any], *, depth: int = 10, norm: bool = False
 
 
 def _windows(seeds: int = 20) -> dict[str, Any]:
-    """Writes each network's runs when they are done; those that the file has are kept."""
-    kept = so_far("vgg").get("windows", {})
-    found: dict[str, Any] = {"seeds": seeds, "epochs": 4, "networks": kept.get("networks", {})}
+    """Writes each network's runs when they are done; those that the file has stay."""
+    networks = read_or_empty("vgg").get("windows", {}).get("networks", {})
+    part: dict[str, Any] = {"seeds": seeds, "epochs": 4, "networks": networks}
     for name, (small, between, maps, lr) in WINDOWS.items():
-        if name in found["networks"]:
+        if name in networks:
             continue
         runs = [
             train_digits(
@@ -88,17 +84,17 @@ def _windows(seeds: int = 20) -> dict[str, Any]:
             )
             for seed in range(seeds)
         ]
-        found["networks"][name] = {
+        networks[name] = {
             "lr": lr,
             "parameters": sum(p.numel() for p in runs[0].model.parameters()),
             "accuracy": [round(run.accuracy, 4) for run in runs],
         }
-        _write("windows", found)
-    return found
+        write("vgg", read_or_empty("vgg") | {"windows": part})
+    return part
 
 
 def _towers(seeds: int = 10) -> dict[str, Any]:
-    found: dict[str, Any] = {"seeds": seeds, "epochs": 1, "lr": 0.02, "depth": 10, "starts": {}}
+    part: dict[str, Any] = {"seeds": seeds, "epochs": 1, "lr": 0.02, "depth": 10, "starts": {}}
     starts = [(name, start, False) for name, start in STARTS.items()]
     starts.append(("σ = 0.01, batch norm", STARTS["σ = 0.01"], True))
     for name, start, norm in starts:
@@ -108,33 +104,32 @@ def _towers(seeds: int = 10) -> dict[str, Any]:
             for seed in range(seeds)
         ]  # fmt: skip
         losses = torch.tensor([run.losses for run in runs])
-        found["starts"][name] = {
+        part["starts"][name] = {
             "accuracy": [round(run.accuracy, 4) for run in runs],
             # The mean over five steps, seed by seed.
             "losses": [
                 [round(v, 3) for v in row] for row in losses.unfold(1, 5, 5).mean(2).tolist()
             ],
         }
-    return found
+    return part
 
 
 def _field(seeds: int = 4) -> dict[str, Any]:
     """How much each pixel moves the middle unit of each stage of VGG-16, before training."""
     size = 224
-    found: dict[str, Any] = {}
     total = [torch.zeros(size, size) for _ in CHANNELS]
     for seed in range(seeds):
         torch.manual_seed(seed)
         image = torch.randn(1, 3, size, size, requires_grad=True)
         x, inputs, outputs = image, 3, []
         for channels, kernels in zip(CHANNELS, COLUMNS["D"], strict=True):
-            part = stage(inputs, channels, kernels, norm=False).requires_grad_(False)
-            for layer in part:
+            layers = stage(inputs, channels, kernels, norm=False).requires_grad_(False)
+            for layer in layers:
                 if isinstance(layer, nn.Conv2d):
                     STARTS["He"](layer.weight)
                     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
             # The pooling that ends a stage belongs to the next one's view.
-            x = part(x)
+            x = layers(x)
             outputs.append(x)
             inputs = channels
         for index, y in enumerate(outputs):
@@ -143,20 +138,15 @@ def _field(seeds: int = 4) -> dict[str, Any]:
                 y[0, :, middle, middle].sum(), image, retain_graph=index < len(outputs) - 1
             )
             total[index] += grad[0].abs().sum(0)
-    found["seeds"] = seeds
     coarse = F.avg_pool2d(torch.stack(total)[:, None], 4)[:, 0]
-    found["maps"] = [[[round(v, 3) for v in row] for row in (m / m.max()).tolist()] for m in coarse]
-    return found
+    maps = [[[round(v, 3) for v in row] for row in (m / m.max()).tolist()] for m in coarse]
+    return {"seeds": seeds, "maps": maps}
 
 
-def _write(part: str, found: dict[str, Any]) -> None:
-    results = so_far("vgg")
-    results[part] = found | {"provenance": provenance()}
-    text = json.dumps(results, ensure_ascii=False, separators=(",", ":"))
-    keep("vgg", results, text=text.replace('},"', '},\n"') + "\n")
+PARTS = {"windows": _windows, "towers": _towers, "field": _field}
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    for name in sys.argv[1:]:
-        _write(name, {"windows": _windows, "towers": _towers, "field": _field}[name]())
+def main(parts: Sequence[str]) -> None:
+    """Run some of the experiments, and write the file after each."""
+    for part in parts:
+        write("vgg", read_or_empty("vgg") | {part: PARTS[part]()})

@@ -1,9 +1,4 @@
-"""The ViT chapter's figures and tables, drawn from the network.
-
-``python -m lineage_site run vit`` does the chapter's long experiment.
-"""
-
-import sys
+"""The ViT chapter's figures and tables, drawn from the network."""
 
 from lineage_lab.anatomy.network import Anatomy, Layer
 from lineage_lab.chapters.photos import middle_square, sample
@@ -12,10 +7,9 @@ from lineage_lab.models.vit import BASE_16
 from lineage_lab.weights.published import WEIGHTS
 from lineage_site.chapters.vit import charts as vit_charts
 from lineage_site.chapters.vit import digits as vit_digits
-from lineage_site.chapters.vit import runs as vit_run
 from lineage_site.chapters.vit.quiz import described
 from lineage_site.drawing.chapter import fact_table, quiz
-from lineage_site.drawing.kept import recorded
+from lineage_site.drawing.records import read
 
 __all__ = ["draw"]
 
@@ -24,7 +18,7 @@ def draw() -> dict[str, str]:
     """All of the chapter's figures; trains two small networks, which takes a few seconds."""
     anatomy = described("vit")
     larger = described("vit", 384)
-    results = recorded("vit")
+    results = read("vit")
     return {
         "architecture.svg": _architecture(anatomy),
         "block.svg": _block(anatomy),
@@ -263,7 +257,3 @@ def _block(anatomy: Anatomy) -> str:
     d.arrow([(636, low), (656, low)])
     d.arrow([(728, low), (745, low)])
     return d.svg()
-
-
-if __name__ == "__main__" and sys.argv[1:] == ["run"]:
-    vit_run.run()

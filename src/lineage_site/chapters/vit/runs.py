@@ -1,23 +1,21 @@
-"""The ViT chapter's long experiment, run once: how many digits each network needs.
+"""The ViT chapter's long runs: how many digits each network needs, in order and shuffled.
 
-``python -m lineage_site run vit`` writes ``docs/results/vit.json``, a network at a
-time: stopped, it goes on where it was. The page and its charts are made from that file.
+``python -m lineage_site run vit`` writes ``docs/results/vit.json``, a network at a time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
-from lineage_lab.comparing.provenance import provenance
-from lineage_lab.data.sets import split_digits
+from lineage_lab.data import split_digits
 from lineage_lab.models.lenet import LeNet5Modern, normalize_ink
 from lineage_lab.models.vit import ViT, ViTConfig
-from lineage_site.drawing.kept import keep, so_far
+from lineage_site.drawing.records import read_or_empty, write
 
-__all__ = ["CELLS", "run", "shuffle", "small_vit"]
+__all__ = ["CELLS", "PARTS", "PATCH", "SIDE", "main", "shuffle", "small_vit"]
 
 STEPS, BATCH, SEEDS, TEST = 1000, 32, 5, 1000
 DIGITS = (500, 1000, 4000)
@@ -32,14 +30,14 @@ def small_vit() -> ViT:
 
 # Network -> how it is built and its learning rate: ViT's the best of 0.02, 0.05, 0.1 and 0.2 in
 # 500 steps of seed 0, LeNet-5's that of its chapter.
-NETWORKS: dict[str, tuple[Callable[[], nn.Module], float]] = {
+PARTS: dict[str, tuple[Callable[[], nn.Module], float]] = {
     "ViT": (small_vit, 0.02),
     "LeNet-5": (LeNet5Modern, 0.05),
 }
 # (network, training digits, how the pictures are shuffled)
 CELLS = (
-    *((name, digits, "in order") for digits in DIGITS for name in NETWORKS),
-    *((name, 4000, order) for name in NETWORKS for order in ("patches", "pixels")),
+    *((name, digits, "in order") for digits in DIGITS for name in PARTS),
+    *((name, 4000, order) for name in PARTS for order in ("patches", "pixels")),
 )
 
 
@@ -52,13 +50,12 @@ def shuffle(images: Tensor, order: str) -> Tensor:
     return F.fold(parts[:, :, fixed], SIDE, side, stride=side)
 
 
-def run() -> None:
+def main(parts: Sequence[str]) -> None:
     """Train every network that the file does not have yet, and write the file after each."""
-    torch.set_num_threads(1)
-    weights = {n: sum(p.numel() for p in b().parameters()) for n, (b, _) in NETWORKS.items()}
+    weights = {n: sum(p.numel() for p in b().parameters()) for n, (b, _) in PARTS.items()}
     for name, digits, order in CELLS:
-        for seed in range(SEEDS):
-            cells = so_far("vit").get("cells", [])
+        for seed in range(SEEDS if name in parts else 0):
+            cells = read_or_empty("vit").get("cells", [])
             key = {"network": name, "digits": digits, "order": order}
             cell = next((c for c in cells if key.items() <= c.items()), None)
             if cell is None:
@@ -67,7 +64,7 @@ def run() -> None:
             if len(cell["accuracies"]) > seed:
                 continue
             cell["accuracies"].append(round(_train(name, digits, order, seed), 4))
-            result = {
+            record = {
                 "schema": 1,
                 "what": "share of held-out MNIST digits named rightly, one value a seed",
                 "steps": STEPS,
@@ -75,18 +72,17 @@ def run() -> None:
                 "seeds": SEEDS,
                 "test_digits": TEST,
                 "optimizer": "SGD, momentum 0.9, one cycle",
-                "learning_rates": {n: lr for n, (_, lr) in NETWORKS.items()},
+                "learning_rates": {n: lr for n, (_, lr) in PARTS.items()},
                 "parameters": weights,
                 "cells": cells,
-                "provenance": provenance(),
             }
-            keep("vit", result)
+            write("vit", record)
             print(cell, flush=True)
 
 
 def _train(name: str, digits: int, order: str, seed: int) -> float:
     (images, labels), (test_images, test_labels) = split_digits(seed)
-    build, lr = NETWORKS[name]
+    build, lr = PARTS[name]
     torch.manual_seed(seed)
     model = build().train()
     channels = 3 if name == "ViT" else 1
@@ -94,8 +90,8 @@ def _train(name: str, digits: int, order: str, seed: int) -> float:
     def prepare(pictures: Tensor) -> Tensor:
         return shuffle(normalize_ink(pictures), order).expand(-1, channels, -1, -1)
 
-    kept = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:digits]
-    images, labels = prepare(images[kept]), labels[kept]
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:digits]
+    images, labels = prepare(images[chosen]), labels[chosen]
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     schedule = OneCycleLR(optimizer, max_lr=lr, total_steps=STEPS)
     for _ in range(STEPS):

@@ -18,7 +18,7 @@ from lineage_lab.comparing.choosing import (
     pick,
 )
 from lineage_lab.comparing.svg import Drawing
-from lineage_site.drawing.kept import recorded
+from lineage_site.drawing.records import read
 from lineage_site.drawing.tables import table, table_row
 from lineage_site.pages.timeline.chart import NAMES, SERIES, free
 from lineage_site.pages.timeline.drawings import chapter
@@ -44,7 +44,7 @@ HEAD = ("Network", "Weights", "Top-1, %", "Parameters, M", "MACs, G", "File, MiB
 
 def draw() -> dict[str, str]:
     """The page's tables, its chart, its form and the data of the form."""
-    record = recorded("latency")
+    record = read("latency")
     measured = {name: row["median"] for name, row in record["rows"].items()}
     rows = candidates(measured)
     return {

@@ -4,7 +4,7 @@ import math
 from statistics import geometric_mean, mean, median, stdev
 from typing import Any
 
-from lineage_site.drawing.kept import machine, recorded
+from lineage_site.drawing.records import machine, read
 
 __all__ = ["draw"]
 
@@ -37,13 +37,13 @@ NAMES = {
 def draw() -> dict[str, str]:
     """What the benchmarks found of speed, of accuracy and of memory, as Markdown."""
     return {
-        "speed.md": speed(recorded("finetune-speed")),
-        "machines.md": machines([recorded("finetune-speed"), recorded("finetune-speed-xeon")]),
-        "accuracy.md": accuracy(recorded("finetune-elpv")),
-        "memory.md": memory(recorded("finetune-memory")),
-        "paper.md": paper(recorded("finetune-paper")),
-        "depthwise.md": depthwise(recorded("depthwise")),
-        "networks.md": networks(recorded("models-all")),
+        "speed.md": speed(read("finetune-speed")),
+        "machines.md": machines([read("finetune-speed"), read("finetune-speed-xeon")]),
+        "accuracy.md": accuracy(read("finetune-elpv")),
+        "memory.md": memory(read("finetune-memory")),
+        "paper.md": paper(read("finetune-paper")),
+        "depthwise.md": depthwise(read("depthwise")),
+        "networks.md": networks(read("models-all")),
     }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.significance import Difference, differ, holm
 from lineage_lab.exercises import check
-from lineage_site.drawing.kept import RESULTS, machine, recorded
+from lineage_site.drawing.records import RESULTS, machine, read
+from lineage_site.pages.fine_tune import blocks
 
 __all__ = ["draw"]
 
@@ -44,10 +45,12 @@ def draw() -> dict[str, str]:
     """The recipe's lines; the exercise's table, its classes, and what its checker says of it."""
     exercise = Comparison.load(RESULTS / "elpv-lite.json")
     return {
-        "lines.md": lines(recorded("recipe-lines")),
+        "lines.md": lines(read("recipe-lines")),
         "exercise.md": exercise.to_markdown(),
         "classes.md": classes(exercise),
         "check.md": f"{check('finetune-1', exercise)}\n",
+        "caution.md": blocks.caution(),
+        "blocks.md": blocks.table(),
     }
 
 

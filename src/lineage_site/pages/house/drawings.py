@@ -11,7 +11,7 @@ from textwrap import wrap
 
 from lineage_lab.comparing.svg import Drawing
 from lineage_site.drawing.build import SOURCE, imported
-from lineage_site.drawing.kept import RESULTS, so_far
+from lineage_site.drawing.records import RESULTS, read_or_empty
 from lineage_site.facts.rooms import LIBRARY, SITE, Room
 
 __all__ = ["draw"]
@@ -23,7 +23,7 @@ PACKAGE = {
 
 
 def draw() -> dict[str, str]:
-    """The picture, the modules with what each says of itself, and two kept measurements."""
+    """The picture, the modules with what each says of itself, and two recorded measurements."""
     return {
         "house.svg": _picture(),
         "modules.md": _table(),
@@ -145,7 +145,7 @@ def _table() -> str:
 
 def _proof() -> str:
     """What `make prove` found."""
-    found = so_far("proof")
+    found = read_or_empty("proof")
     if not found:
         return "Not measured yet.\n"
     rows = ["| file | changes tried | noticed |", "| --- | --: | --: |"]
@@ -165,7 +165,7 @@ def _proof() -> str:
 
 def _growth() -> str:
     """What `benchmarks/growth.py` found."""
-    found = so_far("growth")  # measured on a site that shows it
+    found = read_or_empty("growth")  # measured on a site that shows it
     if not found:
         return "Not measured yet.\n"
     rows = ["| chapters | the site's build |", "| --: | --: |"]

@@ -4,10 +4,10 @@ import torch
 from PIL import Image
 
 from lineage_lab.anatomy.network import describe
+from lineage_lab.chapters.efficientnet import as_input
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.models.efficientnet import EfficientNet
 from lineage_lab.registry import create_model
-from lineage_site.chapters.efficientnet.photos import as_input
 from lineage_site.pages.receptive_fields.row import Row
 
 __all__ = ["effective", "gradient", "still"]

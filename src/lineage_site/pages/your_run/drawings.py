@@ -6,7 +6,7 @@ from html import escape
 from lineage_lab.comparing.charts import scatter
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.training.recipe import Recipe
-from lineage_site.drawing.kept import RESULTS
+from lineage_site.drawing.records import RESULTS
 
 __all__ = ["draw"]
 

@@ -1,0 +1,167 @@
+"""What a run leaves in its folder, and how another one goes on from there."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lineage_lab.data.sets import ImageSet, Preprocessing
+from lineage_lab.training import checkpoint
+from lineage_lab.training.checkpoint import Checkpoint
+from lineage_lab.training.checks import check_device
+from lineage_lab.training.history import Epoch
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.training.run import Progress, Run
+
+__all__ = ["find_checkpoint", "recipe_in_its_form", "restore", "save"]
+
+logger = logging.getLogger(__name__)
+
+
+def save(run: Run, folder: str | Path, *, name: str, best: bool = False) -> Path:
+    """Write ``last.ckpt``, to go on from, or ``best.ckpt``, to use.
+
+    Args:
+        run: The run.
+        folder: Folder of the file.
+        name: Name of the network.
+        best: Which of the two.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: See `lineage_lab.training.checkpoint.save`.
+        OSError: The disk is full, or the folder can't be written to.
+    """
+    path = Path(folder) / ("best.ckpt" if best else "last.ckpt")
+    curve = run.progress.curve
+    preprocessing = Preprocessing(
+        size=run.train.images.shape[-1],
+        mean=run.prepare.mean,
+        std=run.prepare.std,
+        channels=run.train.images.shape[1],
+    )
+    checkpoint.save(
+        path,
+        Checkpoint(
+            model=name,
+            classes=tuple(run.train.classes),
+            preprocessing=preprocessing.to_dict(),
+            recipe=run.recipe.to_dict(),
+            state=run.result.state_dict() if best else run.model.state_dict(),
+            training=None if best else _state(run),
+            metrics={"val_accuracy": curve[-1].val_accuracy if curve else None},
+        ),
+        keep_previous=not best,
+    )
+    return path
+
+
+def _state(run: Run) -> dict[str, Any]:
+    """What `restore` needs beside the network's tensors."""
+    progress = run.progress
+    cuda = [torch.cuda.get_rng_state(run.device)] if run.device.type == "cuda" else []
+    return {
+        "step": progress.epoch * run.batches + progress.batch,
+        "epoch": progress.epoch,
+        "batch": progress.batch,
+        "seconds": progress.seconds,
+        "images_trained": progress.images_trained,
+        "accumulate": progress.accumulate,
+        "best": progress.best,
+        "losses": list(progress.losses),
+        "curve": [(e.train_loss, e.val_accuracy, e.seconds) for e in progress.curve],
+        "optimizer": run.optimizer.state_dict(),
+        "scaler": run.scaler.state_dict(),
+        "average": run.average.state_dict() if run.average is not None else None,
+        "random": [torch.get_rng_state(), *cuda],
+        "form": [run.form.precision, run.form.memory_format, run.form.compiled],
+        "data": run.train.fingerprint,
+    }
+
+
+def find_checkpoint(
+    folder: str | Path, *, name: str, recipe: Recipe, train: ImageSet
+) -> Checkpoint | None:
+    """The newest checkpoint of a run, to go on from; ``None`` if its folder holds none.
+
+    Args:
+        folder: The run's folder.
+        name: Name of the network.
+        recipe: The run's recipe.
+        train: Images to train on.
+
+    Raises:
+        ValueError: It is of another network, other classes, another recipe or other images.
+    """
+    try:
+        path = checkpoint.newest(Path(folder))
+    except FileNotFoundError:
+        return None
+    saved = checkpoint.load(path, model=name, classes=train.classes)
+    wanted = recipe.to_dict()
+    other = [k for k, v in saved.recipe.items() if wanted.get(k, v) != v]
+    if other or saved.training is None or saved.training["data"] != train.fingerprint:
+        what = f"the recipe's {', '.join(other)}" if other else "the images to train on"
+        raise ValueError(
+            f"{path} is of another run: {what} differ. Resume with what that run had, or "
+            "choose another folder"
+        )
+    return saved
+
+
+def recipe_in_its_form(recipe: Recipe, saved: Checkpoint, device: torch.device) -> Recipe:
+    """The recipe, its form no longer open: the run goes on in the form that it had.
+
+    Args:
+        recipe: The run's recipe.
+        saved: Where it goes on from.
+        device: Where. If it does not have that form, the recipe stays as it is, and the log says
+            so.
+    """
+    precision, memory_format, compiled = (saved.training or {})["form"]
+    in_form = replace(
+        recipe,
+        precision=precision,
+        memory_format=memory_format,
+        compile="on" if compiled else "off",
+    )
+    try:
+        check_device(in_form, device)
+    except ValueError as error:
+        logger.warning("the run goes on in another form than it had: %s", error)
+        return recipe
+    return in_form
+
+
+def restore(run: Run, saved: Checkpoint) -> None:
+    """Set a run, its network and the random states to what a checkpoint holds.
+
+    Args:
+        run: The run, at its beginning.
+        saved: What `find_checkpoint` found.
+    """
+    state = saved.training or {}
+    run.model.load_state_dict(saved.state)
+    run.optimizer.load_state_dict(state["optimizer"])
+    if state["scaler"]:
+        run.scaler.load_state_dict(state["scaler"])
+    if run.average is not None:
+        run.average.load_state_dict(state["average"])
+    run.progress = Progress(
+        accumulate=state["accumulate"],
+        epoch=state["epoch"],
+        batch=state["batch"],
+        seconds=state["seconds"],
+        images_trained=state["images_trained"],
+        best=state["best"],
+        losses=list(state["losses"]),
+        curve=[Epoch(*values) for values in state["curve"]],
+    )
+    torch.set_rng_state(state["random"][0])
+    if run.device.type == "cuda":
+        torch.cuda.set_rng_state(state["random"][1], run.device)
+    run.statistics.note()
