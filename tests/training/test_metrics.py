@@ -9,10 +9,11 @@ from torchmetrics.functional import classification as torchmetrics
 
 from lineage_lab.training.metrics import (
     METRICS,
+    Answered,
     Measure,
     Metrics,
     measure,
-    paired_interval,
+    pooled_interval,
     score,
     wilson,
 )
@@ -209,15 +210,25 @@ def test_a_threshold_changes_the_answers_and_not_the_order() -> None:
 def test_the_paired_difference_is_that_of_the_numbers_and_knows_when_there_is_none() -> None:
     truth, good = made(2, 300)
     _, other = made(2, 300, seed=5)  # knows nothing of these images
+    first, second = [Answered(truth, good)], [Answered(truth, other)]
     for name in ("balanced_accuracy", "auroc", "recall:1"):
-        difference, p = paired_interval(name, truth, good, other, resamples=300)
+        difference, p = pooled_interval(name, first, second, resamples=300)
         one, two = (score(name, truth, x) for x in (good, other))
         assert one is not None
         assert two is not None
         assert difference.value == pytest.approx(one - two)
     assert p < 0.05
-    same, p = paired_interval("balanced_accuracy", truth, good, good, resamples=300)
+    same, p = pooled_interval("balanced_accuracy", first, first, resamples=300)
     assert (same.value, p) == (0, 1)
+
+
+def test_of_several_runs_the_mean_has_an_interval_as_wide_as_that_of_one() -> None:
+    runs = [Answered(*made(2, 300, seed=seed)) for seed in range(4)]
+    each = [pooled_interval("balanced_accuracy", [run])[0] for run in runs]
+    mean, _ = pooled_interval("balanced_accuracy", runs)
+    assert mean.value == pytest.approx(np.mean([one.value for one in each]))
+    widths = [one.high - one.low for one in each]
+    assert min(widths) * 0.9 < mean.high - mean.low < max(widths) * 1.1
 
 
 @pytest.mark.parametrize(

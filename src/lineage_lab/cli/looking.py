@@ -94,7 +94,7 @@ def show(file: Path, markdown: bool, other: Path | None) -> None:
             click.echo(result.to_markdown(), nl=False)
         else:
             table(result)
-            for words in result.words:
+            for words in (*result.words, *result.metric_words):
                 click.echo(words)
     if len(results) > 1:
         click.echo()

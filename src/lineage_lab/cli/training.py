@@ -26,6 +26,14 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--head-lr", type=float, help="Learning rate of the new head."),
             click.option("--precision", help="auto, fp32, tf32, bf16 or fp16."),
             click.option("--device", help="auto, cpu, cuda or mps."),
+            click.option("--metric", help="What best.ckpt is chosen by, such as "
+                         "balanced_accuracy, f1 or auroc.  [default: by the classes' sizes]"),
+            click.option("--patience", type=click.IntRange(0),
+                         help="Stop after so many epochs without a better one."),
+            click.option("--threshold", help="Choose on the validation images from where the "
+                         "smallest class is named: balanced, recall=0.9, precision=0.65, cost=5."),
+            click.option("--test", type=float,
+                         help="Keep this share of the images, which nothing is chosen by."),
             click.option("--set", "lines", multiple=True, metavar="FIELD=VALUE",
                          help="Any other line of the recipe, such as mixup=0.2; may be repeated."),
             click.option("--threads", type=click.IntRange(1), help="Processor threads."),
@@ -118,7 +126,7 @@ def compare(
         )
         return
     table(result)
-    for words in result.words:
+    for words in (*result.words, *result.metric_words):
         click.echo(words)
     for file in files:
         result.save(file)
@@ -151,10 +159,12 @@ def finetune(
     """
     from dataclasses import replace
 
-    from lineage_lab.data.sets import load, split
+    from lineage_lab.data.sets import load
     from lineage_lab.training.loop import finetune as routine
+    from lineage_lab.training.metrics import METRICS, wilson
     from lineage_lab.training.pretrained import starting_point
     from lineage_lab.training.recipe import recipe_for
+    from lineage_lab.training.validation import split_for
 
     if resume and not out:
         raise click.UsageError(
@@ -164,7 +174,8 @@ def finetune(
     recipe = replace(
         recipe_for(start.entry.family), **_changes(threads, settings, lines), seed=seed
     )
-    train, val = split(load(source, size=start.entry.input_size[-1]), seed=seed, limit=limit)
+    images = load(source, size=start.entry.input_size[-1])
+    train, val, *_ = split_for(images, recipe, limit=limit)
     model = start.model(len(train.classes), seed=seed)
     with progress(1) as report:
 
@@ -177,14 +188,29 @@ def finetune(
         )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":  # of several processes one speaks for all
         return
+    # What is printed is what the kept file gives; without a folder nothing but the last is there.
+    number = history.best_epoch if out else len(history.epochs)
+    epoch = history.epochs[number - 1]
+    low, high = wilson(epoch.val_accuracy * len(val), len(val))
     click.echo(
-        f"{name} on {train.name}, seed {seed}: {100 * history.val_accuracy:.1f} % of {len(val):,} "
+        f"{name} on {train.name}, seed {seed}: {100 * epoch.val_accuracy:.1f} % of {len(val):,} "
         f"validation images right after {history.train_seconds:.1f} s of training on "
         f"{history.device} ({history.images_per_second:.1f} images/s, {history.precision}, "
         f"{history.memory_format}{', compiled' if history.compiled else ''})"
     )
+    words = f"95 % interval of that accuracy {100 * low:.1f} to {100 * high:.1f} %"
+    if history.metric != "accuracy":
+        value = "–" if epoch.val_score is None else f"{epoch.val_score:.3f}"
+        words += f"; {METRICS[history.metric]} {value}"
+    if len(history.epochs) > 1:
+        which = f"the best by {METRICS[history.metric]}" if out else "the last"
+        words += f"; after epoch {number} of {len(history.epochs)}, {which}"
+    click.echo(words)
     if out:
         click.echo(f"kept: {out / 'best.ckpt'} (to use), {out / 'last.ckpt'} (to go on)")
+        if recipe.test:
+            best = shlex.quote(str(out / "best.ckpt"))
+            click.echo(f"then: lineage-lab evaluate {best} {shlex.quote(source)} --part test")
         click.echo(f"try:  lineage-lab predict {shlex.quote(str(out / 'best.ckpt'))} IMAGE …")
 
 

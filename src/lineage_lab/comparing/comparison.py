@@ -19,12 +19,13 @@ from lineage_lab.anatomy.network import describe
 from lineage_lab.comparing.provenance import provenance
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_run, run_record, to_text
-from lineage_lab.data.sets import ImageSet, load, split
+from lineage_lab.data.sets import ImageSet, load
 from lineage_lab.files import write_whole
 from lineage_lab.training.history import History
 from lineage_lab.training.loop import finetune
 from lineage_lab.training.pretrained import StartingPoint, starting_point
 from lineage_lab.training.recipe import Recipe, recipe_for
+from lineage_lab.training.validation import split_for
 
 __all__ = ["Comparison", "compare", "compare_part"]
 
@@ -155,7 +156,8 @@ class _Job:
 
     @property
     def split(self) -> tuple[ImageSet, ImageSet]:
-        return split(self.images, seed=self.recipe.seed, limit=self.limit)
+        train, val, *_ = split_for(self.images, self.recipe, limit=self.limit)
+        return train, val
 
 
 def _plan(
@@ -250,6 +252,8 @@ def _table(jobs: Sequence[_Job], runs: Sequence[History], limit: int | None) -> 
         "val": len(val),
         "drawn_by_seed": not images.validation or limit is not None,
     }
+    if images.groups and jobs[0].recipe.grouped:
+        data["groups"] = len(set(images.groups))
     return Comparison(rows=tuple(rows), data=data, limit=limit)
 
 

@@ -15,6 +15,13 @@ RANDOM = "random weights, not pretrained"
 SCHEMA = 2  # of the JSON
 # What the file calls otherwise than `History` does; all other names are the same in both.
 WRITTEN_AS = {"val_accuracy": "accuracy", "train_seconds": "seconds"}
+# Written only where they say something; a file of an earlier version has none of them.
+OPTIONAL: dict[str, Any] = {
+    "metric": "accuracy",
+    "best_epoch": 0,
+    "probabilities": (),
+    "val_groups": (),
+}
 NOT_WRITTEN = {"processes"}  # of which each run of a comparison has one
 
 
@@ -80,7 +87,11 @@ class Row:
 def run_record(run: History) -> dict[str, Any]:
     """A run as the JSON holds it; `read_run` reads it back."""
     values = asdict(run)
-    return {_written(name): values[name] for name in values if name not in NOT_WRITTEN}
+    return {
+        _written(name): values[name]
+        for name in values
+        if name not in NOT_WRITTEN and not (name in OPTIONAL and values[name] == OPTIONAL[name])
+    }
 
 
 def read_run(record: dict[str, Any]) -> History:
@@ -92,14 +103,17 @@ def read_run(record: dict[str, Any]) -> History:
         TypeError: A field is of another type.
     """
     names = {_written(f.name): f.name for f in fields(History) if f.name not in NOT_WRITTEN}
-    if set(record) != set(names):
-        other = ", ".join(sorted(set(record) ^ set(names)))
+    wrong = (set(record) ^ set(names)) - set(OPTIONAL)
+    if wrong:
+        other = ", ".join(sorted(wrong))
         raise ValueError(f"a run has not the fields of one: {other} missing, or too many")
     values: dict[str, Any] = {
         names[key]: tuple(value) if isinstance(value, list) else value
         for key, value in record.items()
     }
     values["epochs"] = tuple(Epoch(**epoch) for epoch in values["epochs"])
+    if "probabilities" in values:
+        values["probabilities"] = tuple(map(tuple, values["probabilities"]))
     run = History(**values)
     if not (0 <= run.val_accuracy <= 1 and 0 < run.train_seconds < inf and run.images_trained >= 0):
         raise ValueError(f"seed {run.seed}: its accuracy, seconds or images are out of range")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Decision", "choose_temperature", "choose_threshold", "scaled"]
+__all__ = ["Decision", "choose_temperature", "choose_threshold", "read_aim", "scaled"]
 
 COLDEST, HOTTEST = 0.1, 10.0  # temperatures: a few images could ask for any
 TINY = 1e-12
@@ -191,6 +191,9 @@ def choose_threshold(truth: ArrayLike, probability: ArrayLike, aim: str) -> floa
 
 def read_aim(aim: str) -> tuple[str, float]:
     """Kind and number of a threshold's aim.
+
+    Args:
+        aim: As for `choose_threshold`.
 
     Raises:
         ValueError: It is none that `choose_threshold` knows.

@@ -21,12 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "METRICS",
+    "Answered",
     "Bin",
     "ClassMetrics",
     "Measure",
     "Metrics",
     "measure",
-    "paired_interval",
+    "pooled_interval",
     "score",
     "wilson",
 ]
@@ -39,7 +40,7 @@ Z = 1.959963984540054  # 97.5 % of a normal distribution lie below
 
 Numbers = NDArray[np.float64]
 
-# Name -> words. One number for the whole part each; the first nine are what `--metric` takes.
+# Name -> words: one number for the whole part each.
 METRICS: dict[str, str] = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -294,63 +295,80 @@ def score(
     return value if np.isfinite(value) else None
 
 
-def paired_interval(
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answers of one network to one part.
+
+    Attributes:
+        truth: Class of each image, ``int [images]``.
+        probabilities: ``float [images, classes]``.
+        groups: Group of each image; empty where there are none.
+    """
+
+    truth: ArrayLike
+    probabilities: ArrayLike
+    groups: Sequence[object] = ()
+
+
+def pooled_interval(
     name: str,
-    truth: ArrayLike,
-    first: ArrayLike,
-    second: ArrayLike,
+    runs: Sequence[Answered],
+    against: Sequence[Answered] = (),
     *,
-    first_answers: ArrayLike | None = None,
-    second_answers: ArrayLike | None = None,
-    groups: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[Measure, float]:
-    """How far one network is ahead of another on the same images, by a paired bootstrap.
+    """The mean of a number over several runs, or how far it is ahead of another network's.
 
-    Each draw takes the same images, or groups, of both.
+    The images are drawn anew within each run, the same ones of both networks. The interval is as
+    wide as that of one run, though the mean is of several: runs of one data set share images.
 
     Args:
         name: As for `score`.
-        truth: As for `measure`.
-        first: Probabilities of the first network.
-        second: Probabilities of the second.
-        first_answers: As ``answers`` of `measure`.
-        second_answers: As ``answers`` of `measure`.
-        groups: As for `measure`.
-        resamples: As for `measure`; 1 or more.
-        seed: As for `measure`.
+        runs: Runs of one network.
+        against: Runs of another on the same images, to take the difference; empty for none.
+        resamples: Draws of each run.
+        seed: Decides them.
 
     Returns:
-        The first's number less the second's, with its interval, and the two-sided p: twice the
-        smaller share of draws on either side of zero, one draw added to both.
+        The mean with its interval, and of a difference the two-sided p: twice the smaller share of
+        draws on either side of zero, one draw added to both; else 1.
 
     Raises:
-        ValueError: What `score` raises.
+        ValueError: The two have not the same images; what `score` raises.
     """
-    samples = [
-        _Sample(truth, found, None, answers=answers, bins=BINS)
-        for found, answers in ((first, first_answers), (second, second_answers))
-    ]
-    which, place = _of_name(name, samples[0].classes)
+    values, spreads = [], []
+    for i, run in enumerate(runs):
+        pair = [_Sample(run.truth, run.probabilities, None, answers=None, bins=BINS)]
+        if against:
+            pair.append(_Sample(run.truth, against[i].probabilities, None, answers=None, bins=BINS))
+            if not np.array_equal(run.truth, against[i].truth):
+                raise ValueError("the two networks have not the same images")
+        which, place = _of_name(name, pair[0].classes)
 
-    def difference(counts: Numbers) -> Numbers:
-        one, two = (sample.values(counts, only=which)[which] for sample in samples)
-        gap: Numbers = one - two
-        return gap if place is None else gap[:, place]
+        def value_of(
+            counts: Numbers, which: str = which, place: int | None = place,
+            pair: Sequence[_Sample] = tuple(pair),
+        ) -> Numbers:  # fmt: skip
+            found = [sample.values(counts, only=which)[which] for sample in pair]
+            gap: Numbers = found[0] - found[1] if len(found) > 1 else found[0]
+            return gap if place is None else gap[:, place]
 
-    value = float(difference(np.ones((1, samples[0].images)))[0])
-    drawn = np.concatenate(
-        [difference(c) for c in _draws(samples[0].images, groups, resamples, seed)]
-    )
-    drawn = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value) or not len(drawn):
+        value = float(value_of(np.ones((1, pair[0].images)))[0])
+        drawn = [value_of(c) for c in _draws(pair[0].images, run.groups, resamples, seed + i)]
+        values.append(value)
+        spreads.append(np.concatenate(drawn) - value)
+    mean = float(np.mean(values))
+    pooled = mean + np.concatenate(spreads)
+    pooled = pooled[np.isfinite(pooled)]
+    if not np.isfinite(mean) or not len(pooled):
         return Measure(None), 1.0
-    low, high = (float(edge) for edge in np.percentile(drawn, (2.5, 97.5)))
+    low, high = (float(edge) for edge in np.percentile(pooled, (2.5, 97.5)))
     # A draw that is level counts half on either side.
-    below = (drawn < 0).sum() + (drawn == 0).sum() / 2
-    side = min(below, len(drawn) - below)
-    return Measure(value, low, high), float(min(1.0, 2 * (side + 1) / (len(drawn) + 1)))
+    below = (pooled < 0).sum() + (pooled == 0).sum() / 2
+    side = min(below, len(pooled) - below)
+    p = min(1.0, 2 * (side + 1) / (len(pooled) + 1)) if against else 1.0
+    return Measure(mean, low, high), float(p)
 
 
 def wilson(right: float, images: int) -> tuple[float, float]:
@@ -557,7 +575,7 @@ def _ranks(probabilities: Numbers) -> NDArray[np.int64]:
 
 
 def _draws(
-    images: int, groups: Sequence[str] | None, resamples: int, seed: int
+    images: int, groups: Sequence[object] | None, resamples: int, seed: int
 ) -> Iterator[Numbers]:
     """How often each draw has each image, some draws at a time: ``[draws, images]``."""
     generator = np.random.default_rng(seed)

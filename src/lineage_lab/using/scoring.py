@@ -106,9 +106,8 @@ class Evaluation:
         """A line an image: its file, true class, answer, and the probabilities of all classes."""
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
-        extra = [
-            name for name, found in (("group", self.group_of), ("kind", self.kind_of)) if found
-        ]
+        both = {"group": self.group_of, "kind": self.kind_of}
+        extra = {name: found for name, found in both.items() if found}
         rows.writerow(["image", "label", "answer", *extra, *map(column, self.classes)])
         for i, path in enumerate(self.paths):
             more = [found[i] for found in extra.values()]
