@@ -4,11 +4,16 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lineage_lab.cli.output import columns, progress, table
+
+if TYPE_CHECKING:
+    from lineage_lab.data.sets import ImageSet
+    from lineage_lab.training.pretrained import StartingPoint
+    from lineage_lab.training.recipe import Recipe
 
 __all__ = ["compare", "find_rate", "finetune"]
 
@@ -141,11 +146,15 @@ def compare(
 @click.argument("name")
 @_training_options
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--curve", is_flag=True, help="Train on 10, 30 and 100 % of the images: would more help?"
+)
 def finetune(
     name: str,
     source: str,
     limit: int | None,
     seed: int,
+    curve: bool,
     random_weights: bool,
     out: Path | None,
     resume: bool,
@@ -176,6 +185,9 @@ def finetune(
     )
     images = load(source, size=start.entry.input_size[-1])
     train, val, *_ = split_for(images, recipe, limit=limit)
+    if curve:
+        _draw_curve(start, train, val, recipe, out)
+        return
     model = start.model(len(train.classes), seed=seed)
     with progress(1) as report:
 
@@ -212,6 +224,29 @@ def finetune(
             best = shlex.quote(str(out / "best.ckpt"))
             click.echo(f"then: lineage-lab evaluate {best} {shlex.quote(source)} --part test")
         click.echo(f"try:  lineage-lab predict {shlex.quote(str(out / 'best.ckpt'))} IMAGE …")
+
+
+def _draw_curve(
+    start: "StartingPoint", train: "ImageSet", val: "ImageSet", recipe: "Recipe", out: Path | None
+) -> None:
+    """The same training on parts of the images: a line each, a sentence, with --out a picture."""
+    from lineage_lab.comparing.image_curve import SHARES, image_curve
+    from lineage_lab.files import write_whole
+    from lineage_lab.training.metrics import METRICS
+
+    with progress(len(SHARES)) as report:
+
+        def on_step(step: int, steps: int, loss: float) -> None:
+            report(start.entry.name, recipe.seed, step, steps, loss)
+
+        found = image_curve(start, train, val, recipe, on_step=on_step)
+    rows: list[tuple[str, ...]] = [("images to train on", METRICS[found.metric])]
+    rows += [(f"{n:,}", point.plain()) for n, point in zip(found.images, found.points, strict=True)]
+    columns(rows)
+    click.echo(found.words)
+    if out:
+        write_whole(out / "curve.svg", found.svg())
+        click.echo(f"drawn: {out / 'curve.svg'}")
 
 
 @click.command("lr-find")

@@ -32,7 +32,7 @@ from typing import Any
 from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_row, row_record, to_text
 from lineage_lab.comparing.significance import LEVEL, Difference, differences, holm
 from lineage_lab.files import write_whole
-from lineage_lab.training.metrics import LOWER_IS_BETTER, METRICS, Answered, pooled_interval
+from lineage_lab.training.metrics import LOWER_IS_BETTER, METRICS, pooled_interval
 
 __all__ = ["ClassResult", "Comparison"]
 
@@ -184,7 +184,7 @@ class Comparison:
         if not self.metric:
             return ()
         pairs = list(combinations(self.rows, 2))
-        gaps = [pooled_interval(self.metric, _answered(a), _answered(b)) for a, b in pairs]
+        gaps = [pooled_interval(self.metric, a.answered, b.answered) for a, b in pairs]
         corrected = holm([p for _, p in gaps])
         unit = "groups" if self.data.get("groups") else "images"
         sentences = []
@@ -327,18 +327,6 @@ def _budget(recipe: dict[str, Any]) -> str:
     return f"{recipe['epochs']} epoch(s)" + (f" after {head} of the head alone" if head else "")
 
 
-def _answered(row: Row) -> list[Answered]:
-    """Each run's answers; where no probabilities were recorded, the answer has them all."""
-    found = []
-    for run in row.runs:
-        chances = run.probabilities
-        if not chances:
-            size = max((*run.answers, *run.truth)) + 1
-            chances = tuple(tuple(float(i == a) for i in range(size)) for a in run.answers)
-        found.append(Answered(run.truth, chances, run.val_groups))
-    return found
-
-
 def _cells(row: Row, energy: bool, rare: int | None, metric: str) -> tuple[str, ...]:
     precision = "/".join(sorted(set(row.precision)))
     memory = "–" if row.peak_memory is None else f"{row.peak_memory / 2**30:.1f} GiB"
@@ -370,7 +358,7 @@ def _recalls(row: Row, label: int) -> list[float]:
 
 
 def _measured(row: Row, metric: str) -> str:
-    measured, _ = pooled_interval(metric, _answered(row))
+    measured, _ = pooled_interval(metric, row.answered)
     return measured.plain() if metric in LOWER_IS_BETTER else measured.percent()
 
 

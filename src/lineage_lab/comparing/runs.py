@@ -8,8 +8,19 @@ from statistics import mean
 from typing import Any
 
 from lineage_lab.training.history import Epoch, History
+from lineage_lab.training.metrics import Answered
 
-__all__ = ["RANDOM", "SCHEMA", "Row", "read_row", "read_run", "row_record", "run_record", "to_text"]
+__all__ = [
+    "RANDOM",
+    "SCHEMA",
+    "Row",
+    "answered",
+    "read_row",
+    "read_run",
+    "row_record",
+    "run_record",
+    "to_text",
+]
 
 RANDOM = "random weights, not pretrained"
 SCHEMA = 2  # of the JSON
@@ -59,6 +70,11 @@ class Row:
         return tuple(run.val_accuracy for run in self.runs)
 
     @property
+    def answered(self) -> tuple[Answered, ...]:
+        """Answers of each seed, to be scored."""
+        return tuple(map(answered, self.runs))
+
+    @property
     def seconds(self) -> tuple[float, ...]:
         """Training alone, for each seed."""
         return tuple(run.train_seconds for run in self.runs)
@@ -82,6 +98,15 @@ class Row:
     def energy(self) -> tuple[float, ...]:
         """Joules of each seed whose GPU counted them."""
         return tuple(r.energy_joules for r in self.runs if r.energy_joules is not None)
+
+
+def answered(run: History) -> Answered:
+    """A run's answers, to be scored; without recorded probabilities an answer is a sure one."""
+    chances = run.probabilities
+    if not chances:
+        size = max((*run.answers, *run.truth)) + 1
+        chances = tuple(tuple(float(i == a) for i in range(size)) for a in run.answers)
+    return Answered(run.truth, chances, run.val_groups)
 
 
 def run_record(run: History) -> dict[str, Any]:
