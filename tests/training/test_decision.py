@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from sklearn import metrics as theirs
+from sklearn.linear_model import LogisticRegression
 
 from lineage_lab.training.decision import (
     Decision,
     choose_temperature,
     choose_threshold,
+    fitted_odds,
     scaled,
 )
 from tests.training.test_metrics import made
@@ -26,17 +28,39 @@ def test_a_wanted_recall_is_had_with_as_few_false_alarms_as_can_be(ties: bool) -
         )
 
 
-@pytest.mark.parametrize("ties", [False, True])
-def test_a_balanced_threshold_has_the_best_balanced_accuracy_of_all(ties: bool) -> None:
-    truth, probabilities = made(2, ties=ties)
-    chance = probabilities[:, 1]
-    chosen = choose_threshold(truth, chance, "balanced")
-    every = [theirs.balanced_accuracy_score(truth, chance >= t) for t in np.unique(chance)]
-    assert theirs.balanced_accuracy_score(truth, chance >= chosen) == pytest.approx(max(every))
-
-
-def test_a_cost_is_the_least_of_all_and_a_precision_has_the_highest_recall() -> None:
+def test_the_fitted_odds_are_those_of_scikit_learns_logistic_regression() -> None:
     truth, probabilities = made(2)
+    chance = probabilities[:, 1]
+    odds = np.log(chance / (1 - chance))[:, None]
+    model = LogisticRegression(C=1e6, tol=1e-8).fit(odds, truth)
+    slope, shift = fitted_odds(truth.astype(bool), chance)
+    assert slope == pytest.approx(model.coef_[0, 0], abs=0.01)
+    assert shift == pytest.approx(model.intercept_[0], abs=0.01)
+    # Classes that don't overlap: finite, and in between.
+    threshold = choose_threshold([0, 0, 1, 1], [0.01, 0.02, 0.3, 0.4], "balanced")
+    assert 0.02 < threshold < 0.3
+
+
+def test_a_balanced_threshold_is_as_good_on_other_images_as_the_best_of_these() -> None:
+    """On average over draws; a single gap between two images is luck."""
+    fitted, counted = [], []
+    for seed in range(40):
+        truth, probabilities = made(2, 100, seed=seed)
+        others, chances = made(2, 2000, seed=1000 + seed)
+        chance = probabilities[:, 1]
+        at = np.unique(chance)
+        best = at[np.argmax([theirs.balanced_accuracy_score(truth, chance >= t) for t in at])]
+        for found, threshold in (
+            (fitted, choose_threshold(truth, chance, "balanced")),
+            (counted, best),
+        ):
+            named = chances[:, 1] >= threshold
+            found.append(theirs.balanced_accuracy_score(others, named))
+    assert np.mean(fitted) > np.mean(counted)
+
+
+def test_a_cost_is_near_the_least_of_all_and_a_precision_has_the_highest_recall() -> None:
+    truth, probabilities = made(2, 4000)
     chance = probabilities[:, 1]
 
     def cost(threshold: float) -> float:
@@ -44,7 +68,7 @@ def test_a_cost_is_the_least_of_all_and_a_precision_has_the_highest_recall() -> 
         return 5 * ((truth == 1) & ~named).sum() + ((truth == 0) & named).sum()
 
     chosen = choose_threshold(truth, chance, "cost=5")
-    assert cost(chosen) == min(map(cost, [*np.unique(chance), 2]))
+    assert cost(chosen) <= 1.05 * min(map(cost, [*np.unique(chance), 2]))
     named = chance >= choose_threshold(truth, chance, "precision=0.9")
     precisions, recalls, _ = theirs.precision_recall_curve(truth, chance)
     assert theirs.precision_score(truth, named) >= 0.9
