@@ -169,6 +169,7 @@ def test_the_kept_file_is_of_the_best_epoch_and_the_run_stops_by_patience(
     assert (named[unequal[1].labels.numpy() == 0] == 0).all()  # the recall that was asked for
 
 
+@pytest.mark.fault("threshold-needs-both")
 def test_a_threshold_that_can_t_be_chosen_is_refused_before_the_training(unequal) -> None:
     train, val = unequal
     only = val.take((val.labels == 1).nonzero().flatten())

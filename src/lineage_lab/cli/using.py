@@ -110,6 +110,8 @@ def evaluate(
     SOURCE is a checkpoint, or the name of a network with ImageNet weights. DATA is a name that
     `lineage-lab data` lists, or a folder of class folders; classes are matched by name.
     """
+    from dataclasses import replace
+
     from lineage_lab.cli.output import columns, counting
     from lineage_lab.files import write_whole
     from lineage_lab.training import checkpoint
@@ -118,13 +120,21 @@ def evaluate(
     from lineage_lab.using.scoring_report import answer_in_words, report
 
     predictor = _predictor(source, device)
-    recipe = checkpoint.load(Path(source)).recipe if _is_checkpoint(source) else {}
+    saved = checkpoint.load(Path(source)) if _is_checkpoint(source) else None
+    recipe = saved.recipe if saved else {}
     with counting("images") as on_images:
         found = scored(
             predictor, data, part=part or "all", seed=int(recipe.get("seed", 0)),
-            test=recipe.get("test") or None, limit=limit, resamples=resamples,
+            test=recipe.get("test") or None,
+            grouped=bool(recipe.get("grouped", True)), limit=limit, resamples=resamples,
             batch_size=batch_size, on_images=on_images,
         )  # fmt: skip
+    if saved and found.data == saved.metrics.get("data"):
+        seen = (
+            f"The network was trained on a part of {found.data}, and these images may be among "
+            "that part: the numbers flatter it. Score one part by --part."
+        )
+        found = replace(found, notes=(seen, *found.notes))
     if out:
         page = report(found)
         write_whole(out / "predictions.csv", found.to_csv())

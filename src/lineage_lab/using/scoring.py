@@ -18,7 +18,7 @@ from lineage_lab.comparing.provenance import provenance
 from lineage_lab.comparing.runs import to_text
 from lineage_lab.data import folders, named
 from lineage_lab.data.folders import Listing
-from lineage_lab.data.sets import load, read_image, split
+from lineage_lab.data.sets import ImageSet, load, read_image, split
 from lineage_lab.training.metrics import Metrics, measure
 from lineage_lab.using.predictor import Predictor
 
@@ -142,6 +142,7 @@ def evaluate(
     part: str = "all",
     seed: int = 0,
     test: float | None = None,
+    grouped: bool = True,
     limit: int | None = None,
     resamples: int = 1000,
     batch_size: int = BATCH,
@@ -155,6 +156,7 @@ def evaluate(
         part: ``all`` images, or one part of the split: ``train``, ``val``, ``test``.
         seed: Seed of that split.
         test: Share of the test part of that split.
+        grouped: Whether that split kept groups whole.
         limit: As for `lineage_lab.data.sets.split`.
         resamples: Draws of the bootstrap for the intervals.
         batch_size: Images at once.
@@ -170,7 +172,7 @@ def evaluate(
     """
     if part not in PARTS:
         raise ValueError(f"part is one of {', '.join(PARTS)}, not {part!r}")
-    listing, chosen = _listing(source, part, seed=seed, test=test, limit=limit)
+    listing, chosen = _listing(source, part, seed=seed, test=test, grouped=grouped, limit=limit)
     places, notes = _matched(listing.classes, predictor.classes)
     labels = np.array([places[label] for label in listing.labels])
     known = [i for i in chosen if labels[i] >= 0]
@@ -234,7 +236,13 @@ def evaluate(
 
 
 def _listing(
-    source: str | Path, part: str, *, seed: int, test: float | None, limit: int | None
+    source: str | Path,
+    part: str,
+    *,
+    seed: int,
+    test: float | None,
+    grouped: bool,
+    limit: int | None,
 ) -> tuple[Listing, list[int]]:
     """The files with their classes, and the indices of those that are asked for."""
     if str(source) in named.DATASETS:
@@ -258,16 +266,14 @@ def _listing(
             "that it has not seen"
         )
     # What is split are places, not pixels.
-    places = split_places(listing, seed=seed, test=test, limit=limit)
+    places = _split_places(listing, seed=seed, test=test, grouped=grouped, limit=limit)
     return listing, places[("train", "val", "test").index(part)]
 
 
-def split_places(
-    listing: Listing, *, seed: int, test: float | None, limit: int | None
+def _split_places(
+    listing: Listing, *, seed: int, test: float | None, grouped: bool, limit: int | None
 ) -> list[list[int]]:
     """The split of a listing as `lineage_lab.data.sets.split` makes it, as indices."""
-    from lineage_lab.data.sets import ImageSet
-
     number = len(listing.labels)
     empty = ImageSet(
         images=torch.arange(number).view(-1, 1, 1, 1),
@@ -276,7 +282,7 @@ def split_places(
         name=listing.name,
         licence=listing.licence,
         validation=listing.validation,
-        groups=listing.groups,
+        groups=listing.groups if grouped else (),
     )
     return [
         found.images.flatten().tolist() for found in split(empty, seed=seed, test=test, limit=limit)
