@@ -36,6 +36,7 @@ FIXED = Recipe(precision="fp32", memory_format="channels_last", compile="off", d
 LINES: dict[str, dict[str, Any]] = {
     "default": {},
     "class_weights=balanced": {"class_weights": "balanced"},
+    "unfreeze=none, class_weights=balanced": {"unfreeze": "none", "class_weights": "balanced"},
     "sampling=balanced": {"sampling": "balanced"},
     "focal=2": {"focal": 2.0},
     "logit_adjustment=1": {"logit_adjustment": 1.0},

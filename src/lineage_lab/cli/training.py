@@ -218,6 +218,10 @@ def finetune(
         which = f"the best by {METRICS[history.metric]}" if out else "the last"
         words += f"; after epoch {number} of {len(history.epochs)}, {which}"
     click.echo(words)
+    if len(set(history.answers)) == 1:
+        only = train.classes[history.answers[0]]
+        click.echo(f"after the last epoch every validation image is named {only!r}: the network "
+                   "tells nothing apart")  # fmt: skip
     if out:
         click.echo(f"kept: {out / 'best.ckpt'} (to use), {out / 'last.ckpt'} (to go on)")
         if recipe.test:

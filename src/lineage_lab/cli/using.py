@@ -126,7 +126,7 @@ def evaluate(
         found = scored(
             predictor, data, part=part or "all", seed=int(recipe.get("seed", 0)),
             test=recipe.get("test") or None,
-            grouped=bool(recipe.get("grouped", True)), limit=limit, resamples=resamples,
+            grouped=bool(recipe.get("grouped", False)), limit=limit, resamples=resamples,
             batch_size=batch_size, on_images=on_images,
         )  # fmt: skip
     if saved and found.data == saved.metrics.get("data"):

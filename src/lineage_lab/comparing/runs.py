@@ -112,6 +112,10 @@ def answered(run: History) -> Answered:
 def run_record(run: History) -> dict[str, Any]:
     """A run as the JSON holds it; `read_run` reads it back."""
     values = asdict(run)
+    values["epochs"] = [
+        {name: value for name, value in epoch.items() if name != "val_score" or value is not None}
+        for epoch in values["epochs"]
+    ]
     return {
         _written(name): values[name]
         for name in values

@@ -27,7 +27,7 @@ from lineage_lab.data.folders import Listing
 __all__ = ["DATASETS", "Dataset", "blocks_of_rows", "listing", "mnist_5k"]
 
 SECONDS = 30  # without a word from a server
-CELLS = 60  # of a module of ELPV, at least
+CELLS = 60  # of a module of ELPV, as the lengths of its runs of rows suggest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ DATASETS: dict[str, Dataset] = {
             images=2624,
             classes=2,
             licence="CC BY-NC-SA 4.0",
-            parts="by seed",
+            parts="by seed, 44 blocks of rows kept whole",
             home="https://github.com/zae-bayern/elpv-dataset",
             package="elpv_dataset",
         ),
@@ -173,10 +173,10 @@ def _elpv() -> Listing:
 def blocks_of_rows(kinds: Sequence[str], *, cells: int = CELLS) -> tuple[str, ...]:
     """ELPV's groups: each run of rows of one cell type, cut into equal blocks.
 
-    The table names no module, but its rows come module by module. A module has 60 or 72 cells.
-    Blocks of about 60 rows are 18 of monocrystalline and 26 of polycrystalline cells, as many
-    modules of each as the authors state (Deitsch 2019, section 4.1). No block is known to be a
-    module.
+    The table names no module, but its rows come module by module: the first runs have 60, 300,
+    180 and 360 rows. Blocks of about 60 rows are 18 of monocrystalline and 26 of polycrystalline
+    cells, as many modules of each as the authors state (Deitsch 2019, section 4.1). No block is
+    known to be a module.
 
     Args:
         kinds: Cell type of each row, in the table's order.

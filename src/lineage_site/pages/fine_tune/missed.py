@@ -20,25 +20,28 @@ from lineage_site.drawing.records import machine, read
 __all__ = ["calibration", "likeness", "lines", "rows_in_words"]
 
 PLAIN = "default"
-LINES = ("default", "class_weights=balanced", "logit_adjustment=1", "sampling=balanced", "focal=2")
+LINES = (
+    "default",
+    "class_weights=balanced",
+    "unfreeze=none, class_weights=balanced",
+    "logit_adjustment=1",
+    "sampling=balanced",
+    "focal=2",
+)
 PRECISION = 0.65
 FEWEST_SEEDS = 2
 BINS = 10
 SIDE = 352.0  # of the picture
 
 
-def _runs() -> dict[str, list[dict[str, Any]]]:
-    """Line -> its runs with grouped parts, a seed each, those that all lines have."""
+def _runs() -> dict[str, dict[int, dict[str, Any]]]:
+    """Line -> seed -> its run with grouped parts; lines that have several seeds."""
     found: dict[str, dict[int, dict[str, Any]]] = {line: {} for line in LINES}
     for key, run in read("elpv-imbalance")["runs"].items():
         kind, line, seed = key.split("; ")
         if kind == "blocks":
             found[line][int(seed.removeprefix("seed "))] = run
-    return {
-        line: [runs[seed] for seed in sorted(runs)]
-        for line, runs in found.items()
-        if len(runs) >= FEWEST_SEEDS
-    }
+    return {line: runs for line, runs in found.items() if len(runs) >= FEWEST_SEEDS}
 
 
 def _arrays(run: dict[str, Any], part: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -65,7 +68,7 @@ def _numbers(run: dict[str, Any], *, threshold: bool) -> dict[str, float]:
 def lines() -> str:
     """The lines of the recipe for unequal classes, on parts that nothing was chosen by."""
     found, runs = read("elpv-imbalance"), _runs()
-    plain = [_numbers(run, threshold=False) for run in runs[PLAIN]]
+    plain = {seed: _numbers(run, threshold=False) for seed, run in runs[PLAIN].items()}
     body = [
         (
             "| line | accuracy | defective found | precision | balanced accuracy "
@@ -75,20 +78,22 @@ def lines() -> str:
     ]
     for line, own in runs.items():
         for threshold in (False, True):
-            numbers = [_numbers(run, threshold=threshold) for run in own]
+            by_seed = {seed: _numbers(run, threshold=threshold) for seed, run in own.items()}
+            numbers, both = list(by_seed.values()), sorted(set(own) & set(plain))
             gaps = [
-                100 * (a["balanced_accuracy"] - b["balanced_accuracy"])
-                for a, b in zip(numbers, plain, strict=False)
+                100 * (by_seed[seed]["balanced_accuracy"] - plain[seed]["balanced_accuracy"])
+                for seed in both
             ]
-            half = half_interval(gaps, validated=len(own[0]["test"]), trained=own[0]["train"])
+            run = own[both[0]]
+            half = half_interval(gaps, validated=len(run["test"]), trained=run["train"])
             beside = (
                 ""
                 if line == PLAIN and not threshold
                 else f"{mean(gaps):+.1f}<br>({mean(gaps) - half:+.1f} to {mean(gaps) + half:+.1f})"
             ).replace("-", "−")
             times = [
-                a["processor_seconds"] / b["processor_seconds"]
-                for a, b in zip(own, runs[PLAIN], strict=False)
+                own[seed]["processor_seconds"] / runs[PLAIN][seed]["processor_seconds"]
+                for seed in both
             ]
             name = f"`{line}`" if line != PLAIN else "(the default)"
             cells = [
@@ -102,11 +107,11 @@ def lines() -> str:
                 f"| {mean(times):.2f} × |"
             )
     settings = found["settings"]
-    seeds = ", ".join(f"{len(own)} of {line}" for line, own in runs.items() if line != PLAIN)
+    seeds = "".join(f", {len(own)} of `{line}`" for line, own in runs.items() if line != PLAIN)
     note = (
         f"`{settings['network']}` with its ImageNet weights, one epoch at {settings['size']} "
         f"pixels; ELPV's {settings['blocks']} blocks kept whole, three parts; all numbers are of "
-        f"the part to test on. {len(plain)} seeds of the default, {seeds}; mean ± standard "
+        f"the part to test on. {len(plain)} seeds of the default{seeds}; mean ± standard "
         "deviation. The threshold is chosen on the part to validate with, for balanced accuracy. "
         "The difference is in points, over the seeds that both have, with its 95 % interval, "
         f"corrected for the images that the splits share. {machine(found)} Photographs: CC "
@@ -124,7 +129,7 @@ def calibration() -> str:
     ]
     for line, own in _runs().items():
         truths, before, after, temperatures = [], [], [], []
-        for run in own:
+        for run in own.values():
             temperature = choose_temperature(*_arrays(run, "val"))
             truth, chances = _arrays(run, "test")
             truths.append(truth)
