@@ -6,46 +6,34 @@ from types import ModuleType
 
 __all__ = ["MOVED", "Finder"]
 
-# Where it is now, below `lineage_lab` where no package is named -> what it was called.
+# Room -> the modules that stood at the top, and have kept their names.
+_SAME = {
+    "chapters": "experiments lineage",
+    "comparing": "choosing comparison provenance results runs significance",
+    "data": "augment cache folders",
+    "models": "blocks",
+    "training": "batches checkpoint device lr_finder optim recipe warmup",
+    "using": "export gradcam",
+}
+# The module now, below `lineage_lab` where no package is named -> what it was called.
 _NOW = {
     "chapters.alexnet": "figures.alexnet figures.alexnet_runs",
     "chapters.convnext": "figures.convnext_runs",
     "chapters.efficientnet": "figures.efficientnet_digits figures.efficientnet_photos",
-    "chapters.experiments": "experiments",
     "chapters.googlenet": "figures.googlenet_cost figures.googlenet_runs",
-    "chapters.lineage": "lineage",
     "chapters.photos": "figures.photos",
     "chapters.resnet": "figures.resnet_runs",
     "chapters.resnet, with linear_guess for kept": "figures.resnet_idea",
     "comparing.charts": "figures.results",
-    "comparing.choosing": "choosing",
-    "comparing.comparison": "comparison",
-    "comparing.provenance": "provenance",
     "comparing.report": "figures.report",
-    "comparing.results": "results",
-    "comparing.runs": "runs",
-    "comparing.significance": "significance",
-    "data.augment": "augment",
-    "data.cache": "cache",
     "data.decoding": "decode",
-    "data.folders": "folders",
     "data.named": "datasets",
     "data.sets": "data.DATASETS data.check",
-    "models.blocks": "blocks",
-    "training.batches": "batches",
-    "training.checkpoint": "checkpoint",
-    "training.device": "device",
     "training.loop": "finetuning",
-    "training.lr_finder": "lr_finder",
-    "training.optim": "optim",
     "training.pretrained": "starting",
     "training.processes": "distributed",
-    "training.recipe": "recipe",
     "training.run": "training.Batches training.Epoch training.Prepare training.Run training.step",
-    "training.warmup": "warmup",
     "using.answers": "figures.gradcam",
-    "using.export": "export",
-    "using.gradcam": "gradcam",
     "using.predictor": "predict",
     "weights.naming": "interchange",
     "weights.published": "weights.WEIGHTS weights.WeightsEntry weights.WeightsUnavailable "
@@ -56,7 +44,11 @@ _NOW = {
     "lineage_site.facts.ledger": "ledger",
     "lineage_site.facts.printed": "printed",
 }
-MOVED = {f"lineage_lab.{old}": new for new, olds in _NOW.items() for old in olds.split()}
+_PAIRS = (
+    *((f"{room}.{name}", name) for room, names in _SAME.items() for name in names.split()),
+    *((new, old) for new, names in _NOW.items() for old in names.split()),
+)
+MOVED = {f"lineage_lab.{old}": new for new, old in _PAIRS}
 
 
 class Finder:

@@ -56,8 +56,8 @@ def test_a_block_that_changes_its_map_cannot_be_left_out() -> None:
 
 def test_the_picture_of_the_house_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """An import that goes up is an error."""
-    backwards = dict(reversed(house.PACKAGE.items()))
-    monkeypatch.setattr(house, "PACKAGE", backwards)
+    backwards = dict(reversed(house.ROOMS.items()))
+    monkeypatch.setattr(house, "ROOMS", backwards)
     with pytest.raises(ValueError, match="which is no room before its own"):
         house._imports()
 

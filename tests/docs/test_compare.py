@@ -1,5 +1,6 @@
 """The comparison of numbers, and that no digit escapes it."""
 
+import os
 from decimal import Decimal
 
 import pytest
@@ -67,7 +68,7 @@ def test_pytest_reports_page_line_and_diff(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A process of its own: pytester would unload numpy and torch, which cannot be loaded twice.
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
     pytester.makeconftest(
         "from sybil import Sybil\nfrom tests.docs.harness import plugin\n"
         "pytest_collect_file = Sybil([plugin.parse_page], patterns=['*.md'], path='.').pytest()\n"

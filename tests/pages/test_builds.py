@@ -36,6 +36,15 @@ description: What {name} is.
 print("{name}")
 ```
 """
+PROGRESS = """---
+description: What is done.
+---
+# Progress
+
+<div>
+<!-- progress:pages -->
+</div>
+"""
 
 
 @pytest.fixture
@@ -45,10 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "mkdocs.yml": CONFIG,
         "CHANGELOG.md": "# Changelog\n",
         "docs/index.md": "---\ndescription: The first page.\n---\n# Home\n",
-        "docs/progress.md": (
-            "---\ndescription: What is done.\n---\n# Progress\n\n"
-            "<div>\n<!-- progress:pages -->\n</div>\n"
-        ),
+        "docs/progress.md": PROGRESS,
         "docs/generated/names/names.json": "{}",
         **{f"docs/chapters/{name}.md": PAGE.format(name=name) for name in ("one", "two")},
     }

@@ -39,6 +39,10 @@ class Network:
     idea: str
 
 
+def _names(authors: str) -> tuple[str, ...]:
+    return tuple(authors.split(", "))
+
+
 NETWORKS: tuple[Network, ...] = (
     Network(
         key="lenet5",
@@ -81,16 +85,9 @@ NETWORKS: tuple[Network, ...] = (
         name="GoogLeNet",
         year=2014,
         title="Going Deeper with Convolutions",
-        authors=(
-            "Christian Szegedy",
-            "Wei Liu",
-            "Yangqing Jia",
-            "Pierre Sermanet",
-            "Scott Reed",
-            "Dragomir Anguelov",
-            "Dumitru Erhan",
-            "Vincent Vanhoucke",
-            "Andrew Rabinovich",
+        authors=_names(
+            "Christian Szegedy, Wei Liu, Yangqing Jia, Pierre Sermanet, Scott Reed, Dragomir "
+            "Anguelov, Dumitru Erhan, Vincent Vanhoucke, Andrew Rabinovich"
         ),
         venue="CVPR 2015",
         link="https://arxiv.org/abs/1409.4842",
@@ -127,19 +124,10 @@ NETWORKS: tuple[Network, ...] = (
         name="ViT",
         year=2020,
         title="An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
-        authors=(
-            "Alexey Dosovitskiy",
-            "Lucas Beyer",
-            "Alexander Kolesnikov",
-            "Dirk Weissenborn",
-            "Xiaohua Zhai",
-            "Thomas Unterthiner",
-            "Mostafa Dehghani",
-            "Matthias Minderer",
-            "Georg Heigold",
-            "Sylvain Gelly",
-            "Jakob Uszkoreit",
-            "Neil Houlsby",
+        authors=_names(
+            "Alexey Dosovitskiy, Lucas Beyer, Alexander Kolesnikov, Dirk Weissenborn, Xiaohua "
+            "Zhai, Thomas Unterthiner, Mostafa Dehghani, Matthias Minderer, Georg Heigold, "
+            "Sylvain Gelly, Jakob Uszkoreit, Neil Houlsby"
         ),
         venue="ICLR 2021",
         link="https://arxiv.org/abs/2010.11929",
@@ -152,13 +140,9 @@ NETWORKS: tuple[Network, ...] = (
         name="ConvNeXt",
         year=2022,
         title="A ConvNet for the 2020s",
-        authors=(
-            "Zhuang Liu",
-            "Hanzi Mao",
-            "Chao-Yuan Wu",
-            "Christoph Feichtenhofer",
-            "Trevor Darrell",
-            "Saining Xie",
+        authors=_names(
+            "Zhuang Liu, Hanzi Mao, Chao-Yuan Wu, Christoph Feichtenhofer, Trevor Darrell, "
+            "Saining Xie"
         ),
         venue="CVPR 2022",
         link="https://arxiv.org/abs/2201.03545",

@@ -38,6 +38,18 @@ def number(answer: Any, what: str = "a number") -> Any:
     return answer
 
 
+def function(answer: Any) -> Callable[..., Any]:
+    """The answer if it can be called.
+
+    Raises:
+        Wrong: It can't.
+    """
+    if not callable(answer):
+        raise Wrong(f"The exercise asks for a function; this is a {type(answer).__name__}.")
+    called: Callable[..., Any] = answer
+    return called
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What `check` says.

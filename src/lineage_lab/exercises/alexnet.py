@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lineage_lab.exercises import Wrong, number
+from lineage_lab.exercises import Wrong, function, number
 from lineage_lab.models.blocks import LocalResponseNorm
 
 __all__ = ["CHECKS"]
@@ -46,8 +46,7 @@ def two_towers(answer: Any) -> str:
 
 def normalisation(answer: Any) -> str:
     """The formula of section 3.3."""
-    if not callable(answer):
-        raise Wrong(f"The exercise asks for a function; this is a {type(answer).__name__}.")
+    answer = function(answer)
     generator = torch.Generator().manual_seed(33)
     maps = 100 * torch.rand(2, 12, 5, 5, generator=generator)
     theirs = answer(maps)
@@ -93,8 +92,7 @@ def crops(answer: Any) -> str:
 
 def dropping(answer: Any) -> str:
     """Dropout as today's libraries have it."""
-    if not callable(answer):
-        raise Wrong(f"The exercise asks for a function; this is a {type(answer).__name__}.")
+    answer = function(answer)
     torch.manual_seed(42)
     x = torch.ones(64, 1000)
     if not torch.equal(answer(x, 0.5, False), x):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lineage_lab.anatomy.network import describe
-from lineage_lab.exercises import Wrong, number
+from lineage_lab.exercises import Wrong, function, number
 from lineage_lab.models.convnext_steps import ROAD, Step, SteppedNet
 
 __all__ = ["CHECKS"]
@@ -35,8 +35,7 @@ def field_of_fives(answer: Any) -> str:
 
 def pixel_norm(answer: Any) -> str:
     """Layer norm over the channels of each pixel of ``[batch, channels, height, width]``."""
-    if not callable(answer):
-        raise Wrong(f"The exercise asks for a function; this is a {type(answer).__name__}.")
+    answer = function(answer)
     maps = 3 * torch.randn(3, 8, 5, 6, generator=torch.Generator().manual_seed(22)) + 1
     given = answer(maps.clone())
     if not isinstance(given, Tensor):
@@ -67,8 +66,7 @@ def pixel_norm(answer: Any) -> str:
 
 def stochastic_depth(answer: Any) -> str:
     """A branch left out for some of the images, the mean kept."""
-    if not callable(answer):
-        raise Wrong(f"The exercise asks for a function; this is a {type(answer).__name__}.")
+    answer = function(answer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2016)
         given = answer(torch.ones(4000, 3, 2, 2), 0.25)
@@ -77,12 +75,12 @@ def stochastic_depth(answer: Any) -> str:
         images = given.flatten(1)
         if not torch.allclose(images, images[:, :1].expand_as(images)):
             raise Wrong("It leaves out part of an image. The branch goes or stays as a whole.")
-        kept = (images[:, 0] != 0).float().mean().item()
-        if kept in (0.0, 1.0):
+        share = (images[:, 0] != 0).float().mean().item()
+        if share in (0.0, 1.0):
             raise Wrong("All images of the batch meet the same fate. Draw for each of them.")
-        if abs(kept - 0.75) > 0.04:
+        if abs(share - 0.75) > 0.04:
             raise Wrong(
-                f"With the probability 0.25 of leaving out, {kept:.0%} of the images were kept."
+                f"With the probability 0.25 of leaving out, {share:.0%} of the images were kept."
             )
         if abs(images.mean().item() - 1) > 0.05:
             raise Wrong(

@@ -1,28 +1,20 @@
 """The exercises of the EfficientNet chapter."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lineage_lab.anatomy.network import describe
-from lineage_lab.exercises import Wrong, number
+from lineage_lab.exercises import Wrong, function, number
 from lineage_lab.models.efficientnet import Form, MBConv, Scaling, Stage
 
 __all__ = ["CHECKS"]
 
 
-def _function(answer: Any) -> Callable[..., Any]:
-    if not callable(answer):
-        raise Wrong(f"The exercise asks for a function; this is a {type(answer).__name__}.")
-    found: Callable[..., Any] = answer
-    return found
-
-
 def rounding(answer: Any) -> str:
     """The rounding rule: ``channels(base, width)``."""
-    channels = _function(answer)
+    channels = function(answer)
     bases, widths = (16, 24, 32, 40, 80, 112, 192, 320, 1280), [k / 20 for k in range(2, 65)]
     for base in bases:
         for width in widths:
@@ -42,7 +34,7 @@ def rounding(answer: Any) -> str:
 
 def multiply_adds(answer: Any) -> str:
     """What an MBConv costs: ``macs(inputs, outputs, expand, kernel, side, stride)``."""
-    macs = _function(answer)
+    macs = function(answer)
     for inputs, outputs, expand, kernel, side, stride in (
         (40, 40, 6, 5, 28, 1),
         (24, 40, 6, 5, 56, 2),
@@ -53,10 +45,10 @@ def multiply_adds(answer: Any) -> str:
         stage = Stage(expand, kernel, stride, outputs, 1)
         block = MBConv(inputs, outputs, stage=stage, stride=stride, drop=0.0, form=Form())
         right = describe(block, (inputs, side, side)).macs
-        found = macs(inputs, outputs, expand, kernel, side, stride)
-        if not isinstance(found, int | float) or isinstance(found, bool):
-            raise Wrong(f"Return a number: this is {found!r}.")
-        gates, over = 2 * wide * (inputs // 4), int(found - right)
+        result = macs(inputs, outputs, expand, kernel, side, stride)
+        if not isinstance(result, int | float) or isinstance(result, bool):
+            raise Wrong(f"Return a number: this is {result!r}.")
+        gates, over = 2 * wide * (inputs // 4), int(result - right)
         if over == 0:
             continue
         first, place = inputs * wide if expand > 1 else 0, after * after
@@ -80,7 +72,7 @@ def multiply_adds(answer: Any) -> str:
             ),
             right: "That is two for each multiply-add: FLOPs, not MACs.",
         }
-        case = f"For {(inputs, outputs, expand, kernel, side, stride)} it gives {found:,}. "
+        case = f"For {(inputs, outputs, expand, kernel, side, stride)} it gives {result:,}. "
         raise Wrong(case + hints.get(over, "Write down, for each of the five convolutions, its "
                                            "weights and how many places it runs at."))  # fmt: skip
     return "It agrees with `describe` on four blocks of B0."
@@ -88,7 +80,7 @@ def multiply_adds(answer: Any) -> str:
 
 def gates(answer: Any) -> str:
     """Squeeze-and-excitation: ``build(channels, squeezed)`` gives a module."""
-    build = _function(answer)
+    build = function(answer)
     channels, squeezed = 12, 4
     torch.manual_seed(0)
     module = build(channels, squeezed)

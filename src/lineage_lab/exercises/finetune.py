@@ -17,10 +17,10 @@ __all__ = ["CHECKS"]
 
 def three_backbones(answer: Any) -> str:
     """A comparison of three networks or more: its file's path, or the object itself."""
-    found = answer if isinstance(answer, Comparison) else _read(answer)
-    _must_be_fair(found)
-    best = max(found.rows, key=lambda row: mean(row.accuracies))
-    fastest = min(found.rows, key=lambda row: mean(row.seconds))
+    comparison = answer if isinstance(answer, Comparison) else _read(answer)
+    _must_be_fair(comparison)
+    best = max(comparison.rows, key=lambda row: mean(row.accuracies))
+    fastest = min(comparison.rows, key=lambda row: mean(row.seconds))
     said = [f"A fair table. {_accuracy(best)}, in {_time(best)}."]
     if best is fastest:
         said.append("It is also the fastest, so that nothing speaks for the others here.")
@@ -32,10 +32,10 @@ def three_backbones(answer: Any) -> str:
             f"{points:.1f} points behind."
         )
         spread = 100 * max(stdev(row.accuracies) for row in (best, fastest))
-        if not found.words:
+        if not comparison.words:
             near = "no more than" if points <= spread else "more than"
             said.append(f"That is {near} the seeds differ among themselves ({spread:.1f} points).")
-    said += found.words
+    said += comparison.words
     said.append("Which would you take, and what would change your mind?")
     return " ".join(said)
 
@@ -52,25 +52,25 @@ def _read(answer: Any) -> Comparison:
         raise Wrong(str(error)) from error
 
 
-def _must_be_fair(found: Comparison) -> None:
-    if len(found.rows) < 3:
-        few = "one network" if len(found.rows) == 1 else "two networks"
+def _must_be_fair(comparison: Comparison) -> None:
+    if len(comparison.rows) < 3:
+        few = "one network" if len(comparison.rows) == 1 else "two networks"
         raise Wrong(f"It compares {few}; the exercise asks for three.")
-    if len(found.seeds) < 2:
+    if len(comparison.seeds) < 2:
         raise Wrong(
             "It has one seed. Another seed might turn the order round, and this table can't say: "
             "leave --seeds at its default."
         )
-    if found.is_random:
+    if comparison.is_random:
         raise Wrong("A network started from random weights; the exercise asks for pretrained ones.")
-    if found.limit is not None:
-        raise Wrong(f"It used a part of the images (--limit {found.limit}). Use all of them.")
-    budgets = {(row.recipe.get("epochs"), row.recipe.get("minutes")) for row in found.rows}
+    if comparison.limit is not None:
+        raise Wrong(f"It used a part of the images (--limit {comparison.limit}). Use all of them.")
+    budgets = {(row.recipe.get("epochs"), row.recipe.get("minutes")) for row in comparison.rows}
     if len(budgets) > 1:
         raise Wrong("The networks were not given the same budget of epochs or minutes.")
     machines = {
         (run.provenance.get("processor"), run.provenance.get("gpu"), run.device)
-        for row in found.rows
+        for row in comparison.rows
         for run in row.runs
     }
     if len(machines) > 1:

@@ -1,52 +1,42 @@
 """The exercises of the ViT chapter."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lineage_lab.exercises import Wrong, number
+from lineage_lab.exercises import Wrong, function, number
 
 __all__ = ["CHECKS"]
 
 
-def _function(answer: Any) -> Callable[..., Any]:
-    if not callable(answer):
-        raise Wrong(
-            f"The exercise asks for a function; this is of the type {type(answer).__name__}."
-        )
-    function: Callable[..., Any] = answer
-    return function
-
-
-def _shape(found: Any, wanted: tuple[int, ...], hint: str) -> Tensor:
-    if not isinstance(found, Tensor):
-        raise Wrong(f"Return a tensor; this is of the type {type(found).__name__}.")
-    if tuple(found.shape) != wanted:
-        raise Wrong(f"The result has the shape {tuple(found.shape)}, not {wanted}: {hint}")
-    return found
+def _shape(result: Any, wanted: tuple[int, ...], hint: str) -> Tensor:
+    if not isinstance(result, Tensor):
+        raise Wrong(f"Return a tensor; this is of the type {type(result).__name__}.")
+    if tuple(result.shape) != wanted:
+        raise Wrong(f"The result has the shape {tuple(result.shape)}, not {wanted}: {hint}")
+    return result
 
 
 def patches(answer: Any) -> str:
     """Cut pictures into patches, in the order of a convolution's weights."""
-    cut = _function(answer)
+    cut = function(answer)
     images = torch.arange(2 * 3 * 8 * 12, dtype=torch.float32).view(2, 3, 8, 12)
     right = F.unfold(images, 4, stride=4).transpose(1, 2)
-    found = cut(images.clone(), 4)
-    if isinstance(found, Tensor) and found.dim() == 3 and found.numel() > right.numel():
+    result = cut(images.clone(), 4)
+    if isinstance(result, Tensor) and result.dim() == 3 and result.numel() > right.numel():
         raise Wrong("That gives more numbers than the pictures have: patches do not overlap.")
-    found = _shape(found, (2, 6, 48), "each row of the result is one patch.")
-    if torch.equal(found, right):
+    result = _shape(result, (2, 6, 48), "each row of the result is one patch.")
+    if torch.equal(result, right):
         return "Six patches of 48 numbers, row by row: patchify's weights fit them as they are."
-    sets = [{frozenset(row) for row in part.tolist()} for part in (found[0], right[0])]
+    sets = [{frozenset(row) for row in part.tolist()} for part in (result[0], right[0])]
     if sets[0] != sets[1]:
         raise Wrong(
             "A row holds the pixels of several patches. A patch is a square: its pixels lie in "
             "several lines of the picture."
         )
-    if frozenset(found[0, 1].tolist()) != frozenset(right[0, 1].tolist()):
+    if frozenset(result[0, 1].tolist()) != frozenset(right[0, 1].tolist()):
         raise Wrong(
             "Each row is a patch, but the order of the patches is another: the second is the one "
             "to the right of the first."
@@ -59,12 +49,12 @@ def patches(answer: Any) -> str:
 
 def attention(answer: Any) -> str:
     """Attention of one or more heads, without PyTorch's own function."""
-    attend = _function(answer)
+    attend = function(answer)
     generator = torch.Generator().manual_seed(12)
     q, k, v = (torch.randn(2, 3, 5, 16, generator=generator) for _ in range(3))
     right = F.scaled_dot_product_attention(q, k, v)
-    found = _shape(attend(q, k, v), tuple(right.shape), "each query gets one vector, as v's are.")
-    if not torch.allclose(found, right, atol=1e-4):
+    result = _shape(attend(q, k, v), tuple(right.shape), "each query gets one vector, as v's are.")
+    if not torch.allclose(result, right, atol=1e-4):
         scores = q @ k.transpose(-2, -1)
         ones = attend(q, k, torch.ones_like(v))
         if not torch.allclose(ones, torch.ones_like(ones), atol=1e-3):
@@ -72,12 +62,12 @@ def attention(answer: Any) -> str:
                 "With values that are all 1, each query should gather 1: its weights add up to 1. "
                 "Yours do not. Over which axis is your softmax?"
             )
-        if torch.allclose(found, scores.softmax(dim=-1) @ v, atol=1e-4):
+        if torch.allclose(result, scores.softmax(dim=-1) @ v, atol=1e-4):
             raise Wrong(
                 "The weights are too sharp: products of long vectors are large. What does the "
                 "formula divide them by?"
             )
-        if torch.allclose(found, (scores / 16).softmax(dim=-1) @ v, atol=1e-4):
+        if torch.allclose(result, (scores / 16).softmax(dim=-1) @ v, atol=1e-4):
             raise Wrong("The weights are too flat: you divide by more than the formula does.")
         raise Wrong("The shape is right and the weights add up to 1, but the numbers are others.")
     far = attend(1000 * q, k, v)
@@ -106,20 +96,20 @@ def growth(answer: Any) -> str:
 
 def positions(answer: Any) -> str:
     """Position embeddings for another grid, the class token's left alone."""
-    resize = _function(answer)
+    resize = function(answer)
     down, across = torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="ij")
     grid = torch.stack((down, across, torch.full_like(down, 3.0)), dim=-1).view(1, 36, 3)
     first = torch.tensor([[[70.0, -70.0, 7.0]]])
     position = torch.cat((first, grid), dim=1)
-    found = _shape(
+    result = _shape(
         resize(position.clone(), 9), (1, 82, 3), "one position for the class token and 81 others."
     )
-    if not torch.allclose(found[:, :1], first):
+    if not torch.allclose(result[:, :1], first):
         raise Wrong(
             "The class token's embedding has changed. It has no place in the picture: keep it "
             "apart, and put it back."
         )
-    new = found[0, 1:].view(9, 9, 3)
+    new = result[0, 1:].view(9, 9, 3)
     downs, acrosses = new[..., 0], new[..., 1]
     if downs.std(dim=0).max() < 0.3 and acrosses.std(dim=1).max() < 0.3:
         raise Wrong("Rows and columns are exchanged: turn the grid back after you have resized it.")

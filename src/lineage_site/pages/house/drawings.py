@@ -6,19 +6,24 @@ themselves. An import that goes the other way is an error here, so that the pict
 
 import ast
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
 from lineage_lab.comparing.svg import Drawing
 from lineage_site.drawing.build import SOURCE, imported
 from lineage_site.drawing.records import RESULTS, read_or_empty
-from lineage_site.facts.rooms import LIBRARY, SITE, Room
+from lineage_site.facts.rooms import LIBRARY, SITE
 
 __all__ = ["draw"]
 
-PACKAGE = {
-    **dict.fromkeys(LIBRARY, "lineage_lab"),
-    **{Room(f"site: {room.name}", room.kind): "lineage_site" for room in SITE},
+# Whole name of each room -> the room, those that are imported from first.
+ROOMS = {f"lineage_lab.{room.name}": room for room in LIBRARY} | {
+    f"lineage_site.{room.name}": room for room in SITE
+}
+BANDS = {
+    "lineage_site": "lineage_site makes the site, and is in no wheel",
+    "lineage_lab": "lineage_lab is the library, and the wheel",
 }
 
 
@@ -32,55 +37,54 @@ def draw() -> dict[str, str]:
     }
 
 
-def _folder(room: Room) -> Path:
-    return SOURCE / PACKAGE[room] / room.name.removeprefix("site: ")
-
-
-def _files(room: Room) -> list[Path]:
+def _files(room: str) -> list[Path]:
     """The files of a room: its own if it is a module, else its folder's."""
-    folder = _folder(room)
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+    path = SOURCE.joinpath(*room.split("."))
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 
-def _modules(room: Room) -> list[str]:
+def _modules(room: str) -> list[str]:
     """What is in a room: names of modules and of folders."""
-    folder = _folder(room)
-    if not folder.is_dir():
+    path = SOURCE.joinpath(*room.split("."))
+    if not path.is_dir():
         return []
-    inside = (p for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file())
+    inside = (p for p in path.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file())
     return sorted(p.stem for p in inside if p.stem != "__init__")
 
 
-def _imports() -> dict[Room, set[Room]]:
+def _imports() -> dict[str, set[str]]:
     """Which rooms each room imports from."""
-    of = {_folder(room).relative_to(SOURCE).parts: room for room in PACKAGE}
-    rank = {room: number for number, room in enumerate(PACKAGE)}
-    arrows: dict[Room, set[Room]] = {room: set() for room in PACKAGE}
-    for room in PACKAGE:
+    rank = {room: number for number, room in enumerate(ROOMS)}
+    arrows: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for room in ROOMS:
         for file in _files(room):
             parts = file.relative_to(SOURCE).with_suffix("").parts
             for module in imported(".".join(p for p in parts if p != "__init__")):
-                there = of.get(tuple(module.split(".")[:2]))
-                if there is None or there is room:
+                other = ".".join(module.split(".")[:2])
+                if other not in ROOMS or other == room:
                     continue  # a public name, from the package itself
-                if rank[there] > rank[room]:
+                if rank[other] > rank[room]:
                     raise ValueError(f"{file} imports {module}, which is no room before its own")
-                arrows[room].add(there)
+                arrows[room].add(other)
     return arrows
 
 
-def _floors(arrows: dict[Room, set[Room]]) -> list[list[Room]]:
-    """The rooms by floors, the top floor first: a room stands above all that it imports from."""
-    height: dict[Room, int] = {}
-    for room in PACKAGE:  # in their order: what a room imports from comes before it
-        height[room] = 1 + max((height[below] for below in arrows[room]), default=0)
-    return [[r for r in PACKAGE if height[r] == h] for h in range(max(height.values()), 0, -1)]
+def _floors(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The rooms by floors, the top floor first: each right below what imports from it."""
+    depth: dict[str, int] = {}
+    site = 0  # floors of the site, which stand above all of the library's
+    for room in reversed(ROOMS):  # what imports from a room comes before it here
+        library = room.startswith("lineage_lab.")
+        users = [depth[user] for user in depth if room in arrows[user]]
+        depth[room] = 1 + max(site if library else 0, *users, 0)
+        site = site if library else max(site, depth[room])
+    return [[r for r in ROOMS if depth[r] == d] for d in range(1, max(depth.values()) + 1)]
 
 
-def _direct(imports: dict[Room, set[Room]]) -> dict[Room, set[Room]]:
+def _direct(imports: dict[str, set[str]]) -> dict[str, set[str]]:
     """Without what can be reached by way of another room."""
 
-    def below(room: Room) -> set[Room]:
+    def below(room: str) -> set[str]:
         return imports[room].union(*(below(r) for r in imports[room]))
 
     return {
@@ -89,57 +93,91 @@ def _direct(imports: dict[Room, set[Room]]) -> dict[Room, set[Room]]:
     }
 
 
-def _picture() -> str:
-    width, gap, size = 760.0, 34.0, 12.5
-    every = _imports()
-    arrows, floors = _direct(every), _floors(every)
-    boxes: dict[Room, tuple[float, float, float, float, list[str]]] = {}
-    y = 10.0
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """Where a room stands, and the lines with the names of its modules."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    lines: tuple[str, ...]
+
+
+def _boxes(floors: list[list[str]], width: float) -> tuple[dict[str, _Box], dict[str, float]]:
+    """The boxes of all rooms, as wide as they have names; the baseline of each package's title."""
+    gap, margin, between = 32.0, 10.0, 20.0
+    boxes: dict[str, _Box] = {}
+    titles: dict[str, float] = {}
+    y = margin
     for floor in floors:
-        wide = (width - 20 - 24 * (len(floor) - 1)) / len(floor)
-        lines = [wrap(", ".join(_modules(room)), int((wide - 24) / 7.0)) for room in floor]
-        high = 34.0 + 18 * max(map(len, lines))
-        for i, room in enumerate(floor):
-            boxes[room] = (10 + i * (wide + 24), y, wide, high, lines[i])
-        y += high + gap
-    told = "; ".join(
-        f"{room.name} ({', '.join(_modules(room)) or 'one module'})"
-        + (f" from {', '.join(sorted(r.name for r in down))}" if down else " from none")
+        package = floor[0].split(".")[0]
+        if package not in titles:
+            y += 14
+            titles[package] = y
+            y += 14
+        words = {room: ", ".join(_modules(room)) for room in floor}
+        shares = {room: 16 + min(len(text), 130) ** 0.8 for room, text in words.items()}
+        unit = (width - 2 * margin - between * (len(floor) - 1)) / sum(shares.values())
+        lines = {r: tuple(wrap(words[r], int((unit * shares[r] - 26) / 6.6))) for r in floor}
+        height = 32.0 + 17 * max(map(len, lines.values()))
+        x = margin
+        for room in floor:
+            boxes[room] = _Box(x, y, unit * shares[room], height, lines[room])
+            x += unit * shares[room] + between
+        y += height + gap
+    return boxes, titles
+
+
+def _picture() -> str:
+    """The site's floors above the library's; an arrow from each room to those it imports from."""
+    width = 760.0
+    imports = _imports()
+    arrows, floors = _direct(imports), _floors(imports)
+    boxes, titles = _boxes(floors, width)
+    rooms = "; ".join(
+        f"{room} ({', '.join(_modules(room)) or 'one module'}) from "
+        f"{', '.join(sorted(down)) or 'none'}"
         for room, down in arrows.items()
     )
     d = Drawing(
         "house",
         width=width,
-        height=y - gap + 10,
+        height=max(box.y + box.height for box in boxes.values()) + 10,
         title="The rooms of both packages, and which imports from which",
-        description=f"{len(floors)} floors, imports go down only. Rooms and modules: {told}.",
+        description=f"{len(floors)} floors, imports go down only. Rooms and modules: {rooms}.",
     )
     for room, down in arrows.items():
-        x, top, wide, high, _ = boxes[room]
+        box = boxes[room]
         for other in down:
-            x2, top2, wide2, *_ = boxes[other]
-            left, right = x + 30, x + wide - 30
-            start = min(max(x2 + wide2 / 2, left), right)
-            end = min(max(start, x2 + 30), x2 + wide2 - 30)
-            d.arrow([(start, top + high), (end, top2 - 2)])
-    for room, (x, top, wide, high, names) in boxes.items():
-        d.rect(x, top, wide, high, fill="paper", radius=6)
-        d.rect(x, top, wide, high, fill=f"{room.kind}-soft", stroke=room.kind, radius=6)
-        d.text(x + 14, top + 21, room.name, fill=room.kind, weight=600)
-        for number, line in enumerate(names):
-            d.text(x + 14, top + 42 + 18 * number, line, size=size)
+            below = boxes[other]
+            left, right = box.x + 24, box.x + box.width - 24
+            start = min(max(below.x + below.width / 2, left), right)
+            end = min(max(start, below.x + 24), below.x + below.width - 24)
+            d.arrow([(start, box.y + box.height), (end, below.y - 2)])
+    for room, box in boxes.items():
+        kind = ROOMS[room].kind
+        d.rect(box.x, box.y, box.width, box.height, fill="paper", radius=6)
+        d.rect(box.x, box.y, box.width, box.height, fill=f"{kind}-soft", stroke=kind, radius=6)
+        d.text(box.x + 12, box.y + 20, room.split(".")[1], fill=kind, weight=650)
+        for number, line in enumerate(box.lines):
+            d.text(box.x + 12, box.y + 39 + 17 * number, line, size=12)
+    for package, y in titles.items():
+        d.rect(8, y - 15, 8.2 * len(BANDS[package]), 20, fill="paper")
+        d.text(10, y, BANDS[package], weight=700)
     return d.svg()
 
 
 def _table() -> str:
     """A row a module: the first sentence of its docstring."""
     rows = ["| room | module | its job |", "| --- | --- | --- |"]
-    for room in PACKAGE:
+    for room in ROOMS:
         for path in _files(room):
             doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
             first = " ".join(doc.split("\n\n")[0].split())
-            name = path.relative_to(_folder(room).parent).with_suffix("").as_posix()
-            rows.append(f"| {room.name} | `{name.removesuffix('/__init__')}` | {first} |")
+            parts = path.relative_to(SOURCE).with_suffix("").parts[1:]
+            name = "/".join(p for p in parts if p != "__init__")
+            rows.append(f"| {room} | `{name}` | {first} |")
     return "\n".join((*rows, ""))
 
 
