@@ -13,7 +13,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch.nn import functional as F
 
 from lineage_lab.comparing.provenance import provenance
