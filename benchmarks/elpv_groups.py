@@ -26,6 +26,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from lineage_lab import finetune
 from lineage_lab.data import ImageSet, load
+from lineage_lab.data.named import listing
 from lineage_lab.training.batches import Prepare
 from lineage_lab.training.pretrained import starting_point
 from lineage_lab.training.recipe import Recipe
@@ -48,7 +49,8 @@ def parts(cells: ImageSet, kind: str, seed: int) -> tuple[torch.Tensor, ...]:
     kinds = {"random": StratifiedKFold, "blocks": StratifiedGroupKFold}
     labels = cells.labels.numpy()
     folds = kinds[kind](FOLDS, shuffle=True, random_state=seed)
-    found = [torch.from_numpy(test) for _, test in folds.split(labels, labels, cells.groups)]
+    blocks = listing("elpv").groups
+    found = [torch.from_numpy(test) for _, test in folds.split(labels, labels, blocks)]
     test, val = found[seed % FOLDS], found[(seed + 1) % FOLDS]
     used = torch.cat((test, val))
     train = torch.from_numpy(np.setdiff1d(np.arange(len(cells)), used.numpy()))
@@ -57,7 +59,7 @@ def parts(cells: ImageSet, kind: str, seed: int) -> tuple[torch.Tensor, ...]:
 
 def truth(val: ImageSet, test: ImageSet) -> dict[str, Any]:
     """Classes of the images to validate and to test with, and the blocks of the latter."""
-    blocks = np.unique(test.groups, return_inverse=True)[1]
+    blocks = np.unique(test.groups.numpy(), return_inverse=True)[1]
     return {
         "val_truth": "".join(map(str, val.labels.tolist())),
         "test_truth": "".join(map(str, test.labels.tolist())),
@@ -86,7 +88,7 @@ def main() -> None:
     cells, start = load("elpv", size=options.size), starting_point(NAME)
     record = Record(options.json, {
         "network": NAME, "size": options.size, "data": cells.fingerprint,
-        "blocks": len(set(cells.groups)), "recipe": FIXED.to_dict(),
+        "blocks": int(cells.groups.max()) + 1, "recipe": FIXED.to_dict(),
     })  # fmt: skip
     for seed in range(options.seeds):
         for kind in options.splits:

@@ -105,6 +105,7 @@
       train: get("positive", "train"), val: get("positive", "val"),
       drawn_by_seed: get("yes", "drawn_by_seed"),
       groups: found.has("groups") ? get("count", "groups") : 0,
+      grouped_by: found.has("grouped_by") ? get("text", "grouped_by") : "",
     };
   }
 

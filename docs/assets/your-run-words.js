@@ -84,7 +84,8 @@
       + `${unique(rows.map((row) => budget(row.recipe))).join(" or ")}, ${seeds} seed${several ? "s" : ""}`
       + `${several ? " (mean ± standard deviation)" : ""}, `
       + `${data.drawn_by_seed ? "split by seed" : "the data set's own split"}`
-      + `${data.groups ? `, ${data.groups} groups kept whole` : ""}.`
+      + (data.grouped_by ? `, each of ${fixed(data.groups, 0, true)} groups by ${data.grouped_by} on one side` : "")
+      + "."
       + (unique(rows.map((row) => settings(row.recipe))).length > 1 ? " Each family with its own recipe." : "")
       + (result.limit !== null ? " A limited run, not the whole set." : "")
       + (isRandom(result) ? " Random weights, not pretrained." : "");

@@ -330,7 +330,7 @@ def test_a_folder_that_cannot_be_made_stops_it_before_anything_is_trained(
 def test_colour_for_a_grey_network_stops_it_before_anything_is_trained(
     routine: Routine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def colourful(*_: object, size: int) -> ImageSet:
+    def colourful(*_: object, size: int, channels: int | None) -> ImageSet:
         grey = load("digits", size=size)
         return replace(grey, images=grey.images.expand(-1, 3, -1, -1))
 

@@ -1,10 +1,13 @@
 """Commands that train nothing: ``models``, ``describe``, ``data``, ``doctor``, ``show``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lineage_lab.cli.output import columns, table
+from lineage_lab.cli.output import columns, counting, table
+from lineage_lab.cli.sources import source_from, source_options
+from lineage_lab.files import one_line, refuse_to_replace
 
 __all__ = ["data", "describe", "doctor", "models", "show"]
 
@@ -47,20 +50,40 @@ def data(context: click.Context) -> None:
     for name, found in DATASETS.items():
         rows.append((name, f"{found.images:,}", str(found.classes), found.licence, found.state()))
     rows.append(
-        ("FOLDER", "", "", "", "a folder of class folders, or of train/ and val/ with them")
+        ("PATH", "", "", "", "a folder of class folders, or of train/, val/ and test/; or a table")
     )
     columns(rows)
 
 
 @data.command("check")
 @click.argument("folder", type=click.Path(path_type=Path))
-def check_data(folder: Path) -> None:
-    """Open every image of FOLDER and tell all that is wrong at once; exit code 1 if anything is."""
-    from lineage_lab.data.folders import check
+@source_options
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page to look at: pictures of each class, twins, what is left out.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the page that is there already.")
+def check_data(folder: Path, html: Path | None, overwrite: bool, **options: Any) -> None:
+    """Open every image of FOLDER (or of a table) and tell all that is wrong at once.
 
-    report = check(folder)
-    click.echo(str(report))
-    raise click.exceptions.Exit(0 if report.ok else 1)
+    The exit code is 1 if anything is.
+    """
+    from lineage_lab.data.checking import examine
+    from lineage_lab.files import write_whole
+
+    if html and not overwrite:
+        refuse_to_replace(html, ways="give --overwrite, or another name")
+    with counting() as on_image:
+        found = examine(source_from(folder, options), on_image=on_image)
+    if html:
+        from lineage_lab.data.contact_sheet import contact_sheet
+
+        write_whole(html, contact_sheet(found))
+    click.echo(str(found.report))
+    if html:
+        click.echo(f"written: {html}")
+    raise click.exceptions.Exit(0 if found.report.ok else 1)
 
 
 @click.command()
@@ -95,8 +118,8 @@ def show(file: Path, markdown: bool, other: Path | None) -> None:
         else:
             table(result)
             for words in (*result.words, *result.metric_words):
-                click.echo(words)
+                click.echo(one_line(words))
     if len(results) > 1:
         click.echo()
         for words in comparability(*results):
-            click.echo(f"- {words}" if markdown else words)
+            click.echo(one_line(f"- {words}" if markdown else words))

@@ -53,14 +53,14 @@ def progress(runs: int) -> Iterator[Report]:
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, nothing in a log; takes how many are done, and of how many."""
+def counting(what: str = "opening images") -> Iterator[Callable[[int, int], None] | None]:
+    """A bar over a number of images on a terminal; nothing in a log."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda done, total: None
+        yield None
         return
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task(what, total=None)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lineage_lab.cli.output import columns, progress, table
+from lineage_lab.cli.sources import source_from, source_options
+from lineage_lab.files import one_line, refuse_to_replace
 
 if TYPE_CHECKING:
     from lineage_lab.data.sets import ImageSet
@@ -22,7 +24,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         [
             click.option("--data", "source", required=True,
-                         help="A name that `lineage-lab data` lists, or a folder."),
+                         help="A name that `lineage-lab data` lists, a folder, or a table."),
             click.option("--epochs", type=click.IntRange(1), help="Passes.  [default: 1]"),
             click.option("--minutes", type=float, help="Train for so long in place of --epochs."),
             click.option("--limit", type=click.IntRange(8), help="Use about so many images."),
@@ -41,16 +43,17 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
                          help="Keep this share of the images, which nothing is chosen by."),
             click.option("--set", "lines", multiple=True, metavar="FIELD=VALUE",
                          help="Any other line of the recipe, such as mixup=0.2; may be repeated."),
-            click.option("--threads", type=click.IntRange(1), help="Processor threads."),
+            click.option("--threads", type=click.IntRange(1, 4096), help="Processor threads."),
             click.option("--random-weights", is_flag=True,
                          help="Start from random weights, and say so."),
             click.option("--out", type=click.Path(path_type=Path, file_okay=False),
                          help="Folder for results and checkpoints."),
             click.option("--resume", is_flag=True, help="Go on with what --out holds."),
+            click.option("--overwrite", is_flag=True, help="Replace what is there already."),
         ]
     ):  # fmt: skip
         command = option(command)
-    return command
+    return source_options(command)
 
 
 def _read_part(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -85,6 +88,7 @@ def compare(
     part: tuple[int, int] | None,
     out: Path | None,
     resume: bool,
+    overwrite: bool,
     threads: int | None,
     lines: tuple[str, ...],
     **settings: Any,
@@ -99,6 +103,7 @@ def compare(
     from lineage_lab.comparing import comparison
     from lineage_lab.files import write_whole
 
+    images = source_from(source, settings)
     changes = _changes(threads, settings, lines)
     files = [json_file] if json_file else []
     if out:
@@ -106,6 +111,12 @@ def compare(
     for file in files:  # found out before hours of training, not after
         if file.is_dir():
             raise click.UsageError(f"{file} is a folder; --json takes a file")
+    if json_file and not (resume or overwrite):
+        refuse_to_replace(json_file, ways="give --overwrite, or another name")
+    if out and not (part or resume or overwrite):
+        comparison.refuse_earlier_runs(out)
+    if out and (part or resume) and not overwrite and files[-1].is_file():
+        _refuse_to_lose(files[-1], names)
     if part and not out:
         raise click.UsageError("parts of a comparison meet in a folder: give it by --out")
     if part:
@@ -116,13 +127,13 @@ def compare(
         result: comparison.Comparison | None
         if part and out:
             result = comparison.compare_part(
-                names, source, part, None, seeds, out=out, limit=limit,
+                names, images, part, None, seeds, out=out, limit=limit,
                 random_weights=random_weights, on_step=report, **changes,
             )  # fmt: skip
         else:
             result = comparison.compare(
-                names, source, None, seeds, limit=limit, random_weights=random_weights, out=out,
-                resume=resume, on_step=report, **changes,
+                names, images, None, seeds, limit=limit, random_weights=random_weights, out=out,
+                resume=resume, overwrite=overwrite, on_step=report, **changes,
             )  # fmt: skip
     if result is None:
         click.echo(
@@ -130,22 +141,34 @@ def compare(
             "ends last prints the table; so does this command with --resume in place of --part"
         )
         return
-    table(result)
-    for words in (*result.words, *result.metric_words):
-        click.echo(words)
-    for file in files:
+    for file in files:  # on the disk before anything is printed, which may fail
         result.save(file)
     if out:
         from lineage_lab.comparing.report import report as html_report
 
         write_whole(out / "table.md", result.to_markdown())
         write_whole(out / "report.html", html_report(result))
+    table(result)
+    for words in (*result.words, *result.metric_words):
+        click.echo(one_line(words))
+
+
+def _refuse_to_lose(file: Path, names: tuple[str, ...]) -> None:
+    """An earlier table may gain networks, and lose none without being asked."""
+    from lineage_lab.comparing.results import Comparison
+
+    lost = [row.name for row in Comparison.load(file).rows if row.name not in names]
+    if lost:
+        raise FileExistsError(
+            f"{file} has {', '.join(lost)} too, which this comparison leaves out, and nothing was "
+            "changed: name them as well, give --overwrite, or choose another folder"
+        )
 
 
 @click.command()
 @click.argument("name")
 @_training_options
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
     "--curve", is_flag=True, help="Train on 10, 30 and 100 % of the images: would more help?"
 )
@@ -158,6 +181,7 @@ def finetune(
     random_weights: bool,
     out: Path | None,
     resume: bool,
+    overwrite: bool,
     threads: int | None,
     lines: tuple[str, ...],
     **settings: Any,
@@ -173,18 +197,22 @@ def finetune(
     from lineage_lab.training.metrics import METRICS, wilson
     from lineage_lab.training.pretrained import starting_point
     from lineage_lab.training.recipe import recipe_for
+    from lineage_lab.training.resume import refuse_earlier_run
     from lineage_lab.training.validation import split_for
 
     if resume and not out:
         raise click.UsageError(
             "--resume goes on with a run that was kept: give its folder by --out"
         )
+    if out and not (resume or overwrite):
+        refuse_earlier_run(out)
+    images = source_from(source, settings)
     start = starting_point(name, random=random_weights)
     recipe = replace(
         recipe_for(start.entry.family), **_changes(threads, settings, lines), seed=seed
     )
-    images = load(source, size=start.entry.input_size[-1])
-    train, val, *_ = split_for(images, recipe, limit=limit)
+    channels, _, side = start.entry.input_size
+    train, val, *_ = split_for(load(images, size=side, channels=channels), recipe, limit=limit)
     if curve:
         _draw_curve(start, train, val, recipe, out)
         return
@@ -196,7 +224,7 @@ def finetune(
 
         history = routine(
             model, train, val, recipe, mean=start.mean, std=start.std, name=name, folder=out,
-            resume=resume, on_step=on_step,
+            resume=resume, overwrite=overwrite, on_step=on_step,
         )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":  # of several processes one speaks for all
         return
@@ -205,19 +233,21 @@ def finetune(
     epoch = history.epochs[number - 1]
     low, high = wilson(epoch.val_accuracy * len(val), len(val))
     click.echo(
-        f"{name} on {train.name}, seed {seed}: {100 * epoch.val_accuracy:.1f} % of {len(val):,} "
+        f"{name} on {one_line(train.name)}, seed {seed}: {100 * epoch.val_accuracy:.1f} % "
+        f"(95 % interval {100 * low:.1f} to {100 * high:.1f}) of {len(val):,} "
         f"validation images right after {history.train_seconds:.1f} s of training on "
         f"{history.device} ({history.images_per_second:.1f} images/s, {history.precision}, "
         f"{history.memory_format}{', compiled' if history.compiled else ''})"
     )
-    words = f"95 % interval of that accuracy {100 * low:.1f} to {100 * high:.1f} %"
+    words = []
     if history.metric != "accuracy":
         value = "–" if epoch.val_score is None else f"{epoch.val_score:.3f}"
-        words += f"; {METRICS[history.metric]} {value}"
+        words.append(f"{METRICS[history.metric]} {value}")
     if len(history.epochs) > 1:
         which = f"the best by {METRICS[history.metric]}" if out else "the last"
-        words += f"; after epoch {number} of {len(history.epochs)}, {which}"
-    click.echo(words)
+        words.append(f"after epoch {number} of {len(history.epochs)}, {which}")
+    if words:
+        click.echo("; ".join(words))
     if len(set(history.answers)) == 1:
         only = train.classes[history.answers[0]]
         click.echo(f"after the last epoch every validation image is named {only!r}: the network "
@@ -267,6 +297,7 @@ def find_rate(
     svg: Path | None,
     out: Path | None,
     resume: bool,
+    overwrite: bool,
     **settings: Any,
 ) -> None:
     """Raise the learning rate step by step and watch the loss of NAME (nothing is kept)."""
@@ -277,20 +308,24 @@ def find_rate(
     from lineage_lab.training.pretrained import starting_point
     from lineage_lab.training.recipe import recipe_for
 
+    if svg and not overwrite:
+        refuse_to_replace(svg, ways="give --overwrite, or another name")
+    images = source_from(source, settings)
     start = starting_point(name, random=random_weights)
     recipe = replace(recipe_for(start.entry.family), **_changes(threads, settings, lines))
-    train, _ = split(load(source, size=start.entry.input_size[-1]), seed=0, limit=limit)
+    channels, _, side = start.entry.input_size
+    train, _ = split(load(images, size=side, channels=channels), seed=0, limit=limit)
     curve = lr_find(start.model(len(train.classes), seed=0), train, recipe,
                     mean=start.mean, std=start.std)  # fmt: skip
-    rows: list[tuple[str, ...]] = [("rate of the body", "loss, smoothed")]
-    rows += [(f"{r:.2e}", f"{e:.3f}") for r, e in zip(curve.rates, curve.losses, strict=True)]
-    columns(rows)
-    click.echo(f"falls fastest at {curve.steepest:.1e}; stay below {curve.highest:.1e}")
     if svg:
         from lineage_lab.cli.rates import rate_curve
         from lineage_lab.files import write_whole
 
         write_whole(svg, rate_curve(curve))
+    rows: list[tuple[str, ...]] = [("rate of the body", "loss, smoothed")]
+    rows += [(f"{r:.2e}", f"{e:.3f}") for r, e in zip(curve.rates, curve.losses, strict=True)]
+    columns(rows)
+    click.echo(f"falls fastest at {curve.steepest:.1e}; stay below {curve.highest:.1e}")
 
 
 def _changes(

@@ -9,35 +9,39 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from torch.utils.data import Dataset
 
 from lineage_lab import registry
 from lineage_lab.anatomy.network import describe
 from lineage_lab.comparing.provenance import provenance
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_run, run_record, to_text
-from lineage_lab.data.sets import ImageSet, load
-from lineage_lab.files import write_whole
+from lineage_lab.data.sets import ImageSet, Source, load
+from lineage_lab.files import alone, write_whole
 from lineage_lab.training.history import History
 from lineage_lab.training.loop import finetune
 from lineage_lab.training.pretrained import StartingPoint, starting_point
 from lineage_lab.training.recipe import Recipe, recipe_for
 from lineage_lab.training.validation import split_for
 
-__all__ = ["Comparison", "compare", "compare_part"]
+__all__ = ["Comparison", "compare", "compare_part", "refuse_earlier_runs"]
 
 logger = logging.getLogger(__name__)
 
 # Called after a training step: network, seed, step from 1, number of steps, loss.
 OnStep = Callable[[str, int, int, int, float], None]
+Images = str | Path | Source | Dataset[Any]
 
 
 def compare(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     recipe: Recipe | None = None,
     seeds: int | Sequence[int] = 3,
     *,
@@ -45,6 +49,7 @@ def compare(
     random_weights: bool = False,
     out: str | Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     on_step: OnStep | None = None,
     **changes: Any,
 ) -> Comparison:
@@ -65,6 +70,7 @@ def compare(
         resume: Take the runs that are in `out` and were made just so: the same network,
             weights, images, seed, recipe and versions. A run that was interrupted goes on from
             its last checkpoint; the others are trained.
+        overwrite: Train all of them, whatever is in `out`.
         on_step: Called after each training step with the network's name, the seed, the step
             from 1, the number of steps, and the loss.
         **changes: Fields to set in each recipe, such as ``epochs=3`` or ``minutes=10``.
@@ -77,6 +83,8 @@ def compare(
             weights, `resume` without `out`, or a run in `out` that can't be read.
         WeightsUnavailable: Weights that can't be had; the message says what to do.
         FileNotFoundError: No such data.
+        FileExistsError: `out` holds runs, and neither `resume` nor `overwrite` says what is to
+            become of them.
         OSError: A run can't be written to `out`.
 
     Examples:
@@ -86,14 +94,37 @@ def compare(
     """
     if resume and out is None:
         raise ValueError("resume=True takes finished runs from a folder: give it as out=FOLDER")
-    jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
-    runs = [_train_or_take(job, resume=resume, on_step=on_step) for job in jobs]
-    return _table(jobs, runs, limit)
+    if out is not None and not resume and not overwrite:
+        refuse_earlier_runs(out)
+    with nullcontext() if out is None else alone(Path(out)):
+        jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
+        runs = [_train_or_take(job, resume=resume, on_step=on_step) for job in jobs]
+        return _table(jobs, runs, limit)
+
+
+def refuse_earlier_runs(out: str | Path) -> None:
+    """A check that a folder holds no comparison yet, before anything is decoded or trained.
+
+    Args:
+        out: The folder that a comparison is to write to.
+
+    Raises:
+        FileExistsError: It holds runs or results; the message names the ways on.
+    """
+    folder = Path(out)
+    results = [path for path in (folder / "comparison.json",) if path.is_file()]
+    runs = [p for p in sorted(folder.glob("runs/*")) if p.suffix in (".json", ".unfinished")]
+    if results or runs:
+        raise FileExistsError(
+            f"{folder} holds a comparison already ({(results or runs)[0].name}), and nothing was "
+            "changed: go on with it by --resume (resume=True), replace it by --overwrite "
+            "(overwrite=True), or choose another folder"
+        )
 
 
 def compare_part(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     part: tuple[int, int],
     recipe: Recipe | None = None,
     seeds: int | Sequence[int] = 3,
@@ -162,7 +193,7 @@ class _Job:
 
 def _plan(
     names: Sequence[str],
-    data: str | Path,
+    data: Images,
     recipe: Recipe | None,
     seeds: int | Sequence[int],
     limit: int | None,
@@ -212,6 +243,7 @@ def _train_or_take(job: _Job, *, resume: bool, on_step: OnStep | None) -> Histor
         name=name,
         folder=unfinished,
         resume=resume,
+        overwrite=not resume,  # asked for, or there was nothing
         on_step=on_step and partial(on_step, name, seed),
     )
     history = replace(history, provenance=provenance())
@@ -252,13 +284,15 @@ def _table(jobs: Sequence[_Job], runs: Sequence[History], limit: int | None) -> 
         "val": len(val),
         "drawn_by_seed": not images.validation or limit is not None,
     }
-    if images.groups and jobs[0].recipe.grouped:
-        data["groups"] = len(set(images.groups))
+    is_grouped = images.groups is not None and jobs[0].recipe.grouped
+    if images.groups is not None and is_grouped and not images.validation:
+        data["grouped_by"] = images.grouped_by
+        data["groups"] = int(images.groups.max()) + 1
     return Comparison(rows=tuple(rows), data=data, limit=limit)
 
 
-def _images(data: str | Path, entry: registry.Entry) -> ImageSet:
-    images = load(data, size=entry.input_size[-1])
+def _images(data: Images, entry: registry.Entry) -> ImageSet:
+    images = load(data, size=entry.input_size[-1], channels=entry.input_size[0])
     if entry.input_size[0] == 1 and images.images.shape[1] != 1:
         raise ValueError(f"{entry.name} takes grey images, but {images.name} is in colour")
     return images

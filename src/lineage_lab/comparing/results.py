@@ -5,7 +5,8 @@ The file (schema 2) is one object:
 | key | what it holds |
 | --- | --- |
 | `schema` | 2: of this form. |
-| `data` | `name`, `licence`, `classes`, `drawn_by_seed`, `train`, `val` (images), `groups`. |
+| `data` | `name`, `licence`, `classes`, `train` and `val` (numbers of images), `drawn_by_seed`. |
+| | Where groups were kept whole, `grouped_by` and `groups`, their number. |
 | `limit` | At most about so many images were used, or `null` for all. |
 | `rows` | One a network: its attributes (`lineage_lab.comparing.runs.Row`), `runs` among them. |
 | `derived` | Computed from the above, for readers without this package; `load` ignores it. |
@@ -22,6 +23,7 @@ The file (schema 2) is one object:
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import combinations
@@ -31,7 +33,7 @@ from typing import Any
 
 from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_row, row_record, to_text
 from lineage_lab.comparing.significance import LEVEL, Difference, differences, holm
-from lineage_lab.files import write_whole
+from lineage_lab.files import one_line, write_whole
 from lineage_lab.training.metrics import LOWER_IS_BETTER, METRICS, pooled_interval
 
 __all__ = ["ClassResult", "Comparison"]
@@ -64,7 +66,7 @@ class Comparison:
         rows: Results, one a network, in the order asked for.
         data: Facts of the data set: its ``name``, ``licence`` and ``classes``; ``train`` and
             ``val``: how many images were used; ``drawn_by_seed``: whether each seed drew its
-            own split.
+            own split; where groups were kept whole, ``grouped_by`` and their number ``groups``.
         limit: Number of images that were used at most, about; ``None`` for all.
 
     Examples:
@@ -108,8 +110,8 @@ class Comparison:
         seeds = f"{number} seed" + ("s" if number > 1 else "")
         spread = " (mean ± standard deviation)" if number > 1 else ""
         split = "split by seed" if d["drawn_by_seed"] else "the data set's own split"
-        if d.get("groups"):
-            split += f", {d['groups']} groups kept whole"
+        if d.get("grouped_by"):
+            split += f", each of {d['groups']:,} groups by {d['grouped_by']} on one side"
         own = "" if self.recipe else " Each family with its own recipe."
         part = " A limited run, not the whole set." if self.limit is not None else ""
         random = " Random weights, not pretrained." if self.is_random else ""
@@ -241,9 +243,13 @@ class Comparison:
         """The table with its caption, what the rows' differences are worth, and its footnote."""
         head, *body = self.cells()
         rule = ("---", *("--:",) * (len(head) - 2), "---")
-        table = "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *body))
-        words = "".join(f"- {sentence}\n" for sentence in (*self.words, *self.metric_words))
-        return f"{self.caption}\n\n{table}\n\n{words}{words and chr(10)}{self.footnote}\n"
+        lines = ("| " + " | ".join(map(_escaped, line)) + " |" for line in (head, *body))
+        table = "\n".join((next(lines), "| " + " | ".join(rule) + " |", *lines))
+        words = "".join(
+            f"- {_escaped(sentence)}\n" for sentence in (*self.words, *self.metric_words)
+        )
+        ends = map(_escaped, (self.caption, self.footnote))
+        return f"{next(ends)}\n\n{table}\n\n{words}{words and chr(10)}{next(ends)}\n"
 
     def to_json(self) -> str:
         """All of it, with what is computed from it; `load` reads it back."""
@@ -280,9 +286,17 @@ class Comparison:
         """Read what `save` wrote.
 
         Raises:
+            FileNotFoundError: There is no such file.
             ValueError: The file is no comparison, of another schema, or contradicts itself; the
                 message says where.
         """
+        if not Path(path).exists():
+            raise FileNotFoundError(
+                f"there is no {path}: give a file that `lineage-lab compare` wrote, such as "
+                "comparison.json in its --out folder"
+            )
+        if not Path(path).is_file():
+            raise ValueError(f"{path} is no file: give one that `lineage-lab compare` wrote")
         try:
             text = Path(path).read_text(encoding="utf-8")
             record = json.loads(text, parse_constant=_no_number)
@@ -292,12 +306,19 @@ class Comparison:
             record.pop("derived", None)
             if set(record) != {field.name for field in fields(cls)}:
                 raise ValueError(f"its fields are {', '.join(sorted(record))}")
+            _check_data(record["data"], record["limit"])
             rows = tuple(read_row(row) for row in record.pop("rows"))
             result = cls(rows=rows, **record)
             if len({tuple(run.seed for run in row.runs) for row in rows}) != 1 or not result.seeds:
                 raise ValueError("its rows have not the same seeds")
             if len({tuple(run.truth for run in row.runs) for row in rows}) != 1:
                 raise ValueError("its rows have not the same validation images")
+            classes, val = len(record["data"]["classes"]), record["data"]["val"]
+            for run in (run for row in rows for run in row.runs):
+                if run.truth and len(run.truth) != val:
+                    raise ValueError(f"seed {run.seed} has {len(run.truth)} images of {val}")
+                if not all(type(i) is int and 0 <= i < classes for i in run.truth + run.answers):
+                    raise ValueError(f"seed {run.seed} has an answer that is none of its classes")
             if len({row.name for row in rows}) < len(rows):
                 raise ValueError("it has a network twice")
             _ = *map(" ".join, result.cells()), result.caption, result.footnote  # can be shown
@@ -314,6 +335,28 @@ class Comparison:
                 f"comparison.json in its --out folder: {error}"
             ) from error
         return result
+
+
+def _escaped(text: str) -> str:
+    """A text from outside as Markdown shows it, and not as markup."""
+    return re.sub(r"([\\`|<\[\]*_])", r"\\\1", one_line(text))
+
+
+def _check_data(data: Any, limit: Any) -> None:
+    """Raises ValueError where a file's facts of the data are of another kind or out of range."""
+    names = data.get("classes") if isinstance(data, dict) else None
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise ValueError("its data has no list of the classes' names")
+    for key in ("train", "val"):
+        if type(data.get(key)) is not int or data[key] < 1:
+            raise ValueError(f"its data has {data.get(key)!r} for the number of {key} images")
+    for key in ("name", "licence"):
+        if not isinstance(data.get(key), str):
+            raise ValueError(f"its data has {data.get(key)!r} for the {key}")
+    if type(data.get("drawn_by_seed")) is not bool:
+        raise ValueError(f"its data has {data.get('drawn_by_seed')!r} for drawn_by_seed")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise ValueError(f"its limit is {limit!r}, which is no number of images")
 
 
 def _no_number(text: str) -> float:

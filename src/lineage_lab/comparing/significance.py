@@ -3,8 +3,6 @@
 A difference of accuracies has two kinds of luck in it: which images were drawn, and how the
 training went (first weights of the head, order, augmentation). `differ` counts with both, and
 says what came of it in words.
-
-Standard library only.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,9 @@ process is using.
 """
 
 import hashlib
+import logging
 import math
+import mmap
 import os
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+from weakref import WeakValueDictionary
 
 import numpy as np
 import PIL
@@ -36,7 +39,12 @@ from lineage_lab.data import decoding as decode
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["cached", "folder", "gathered", "in_order", "locked"]
+__all__ = ["cached", "check_whole", "folder", "gathered", "in_order", "locked"]
+
+logger = logging.getLogger(__name__)
+
+_verified: set[tuple[str, int]] = set()  # entries whose pixels this process has hashed
+_maps: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()  # by the address of the pixels
 
 DIGEST = hashlib.sha256().digest_size
 AT_ONCE = 64  # images that are decoded before they are written
@@ -178,11 +186,45 @@ def _opened(entry: Path, shape: Shape) -> tuple[Tensor, str] | None:
             # The map has a descriptor of its own, and with it the lock, until the tensor goes.
             # "c": copy on write, since torch wants writable memory; nothing reaches the file.
             array = np.memmap(file, np.uint8, mode="c", shape=shape)
+            if not _is_sound(entry, os.fstat(file.fileno()).st_ino, array, digest):
+                return None
     except OSError:
         return None
+    _maps[array.ctypes.data] = array._mmap  # type: ignore[attr-defined]
     with suppress(OSError):  # a cache of somebody else's is used as it is
         os.utime(entry)
     return torch.from_numpy(array), digest
+
+
+def _is_sound(entry: Path, inode: int, pixels: NDArray[np.uint8], digest: str) -> bool:
+    """Whether the pixels are those that were written; hashed once a process."""
+    if (str(entry), inode) in _verified:
+        return True
+    if hashlib.sha256(pixels.data).hexdigest() != digest:
+        logger.warning("%s has changed since it was written: the images are decoded again", entry)
+        return False
+    _verified.add((str(entry), inode))
+    return True
+
+
+def check_whole(images: Tensor) -> None:
+    """A check that cached pixels have not been cut off while they are in use.
+
+    Reading beyond the end of a mapped file ends the process without a word.
+
+    Args:
+        images: What `cached` gave, or a view of it; others are taken as they are.
+
+    Raises:
+        ValueError: The file under them is shorter than it was.
+    """
+    pixels = _maps.get(images.untyped_storage().data_ptr())
+    if pixels is not None and pixels.size() < len(pixels):
+        raise ValueError(
+            f"the decoded images in {folder()} were cut off while they were in use: leave that "
+            "folder alone during a run. The same command with --resume goes on, and decodes them "
+            "again"
+        )
 
 
 def _in_memory(read: Callable[[int], NDArray[np.uint8]], shape: Shape) -> tuple[Tensor, str]:

@@ -166,6 +166,7 @@ def _elpv() -> Listing:
         mode="L",
         flips="both",
         groups=blocks_of_rows(kinds),
+        grouped_by="blocks of rows",
         kinds=kinds,
     )
 

@@ -6,11 +6,13 @@ written to a data set.
 """
 
 import hashlib
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache as once
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -18,16 +20,25 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from lineage_lab.data import cache, folders
+from lineage_lab.data import cache, places
 from lineage_lab.data import named as datasets
-from lineage_lab.data.decoding import Unreadable, decode, fit
-from lineage_lab.data.folders import Listing, check
+from lineage_lab.data.checking import check
+from lineage_lab.data.decoding import DEFAULT, Reading, Unreadable, decode, fit
+from lineage_lab.data.grouping import share_out
+from lineage_lab.data.listing import Listing, Source, in_words
 from lineage_lab.data.named import DATASETS
+from lineage_lab.data.sampling import colour_note, same_twice, unstated
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
 
 __all__ = [
     "DATASETS",
     "ImageSet",
     "Preprocessing",
+    "Reading",
+    "Source",
+    "as_images",
     "check",
     "digits",
     "load",
@@ -36,8 +47,9 @@ __all__ = [
     "split_digits",
 ]
 
+logger = logging.getLogger(__name__)
+
 NONE = torch.empty(0, dtype=torch.int64)
-TRIES = 40  # random orders of the groups, of which the most even one is taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +66,14 @@ class ImageSet:
         flips: Which mirror images are as plausible as the original: ``none``,
             ``horizontal`` or ``both``.
         validation: How many of the images, at the end, are the set's own validation part.
-        groups: Name of each image's group, which `split` keeps on one side; empty where none is
-            known.
+        pixels: SHA-256 of the pixels, where it is known already; see `fingerprint`.
+        groups: ``int64 [n]``, images of one number belong together and stay on one side of a
+            split; ``None`` if nobody said so.
+        grouped_by: Column or rule that `groups` come from, or empty.
         kinds: Name of each image's kind, such as ``mono`` or ``poly``; empty where none is
             known. `lineage_lab.using.scoring` scores each kind on its own.
-        pixels: SHA-256 of the pixels, where it is known already; see `fingerprint`.
+        reading: How files were read that don't say so themselves.
+        notes: What was decided or left out while the set was found, a sentence each.
     """
 
     images: Tensor
@@ -68,9 +83,12 @@ class ImageSet:
     licence: str
     flips: str = "horizontal"
     validation: int = 0
-    groups: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
     pixels: str = ""
+    groups: Tensor | None = None
+    grouped_by: str = ""
+    kinds: tuple[str, ...] = ()
+    reading: Reading = DEFAULT
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -86,6 +104,8 @@ class ImageSet:
         digest = hashlib.sha256(pixels.encode())
         digest.update(self.labels.numpy().tobytes())
         digest.update("\0".join(self.classes).encode())
+        if self.groups is not None:
+            digest.update(self.groups.numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def take(self, indices: Tensor) -> "ImageSet":
@@ -105,10 +125,10 @@ class ImageSet:
             self,
             images=cache.gathered(self.images, indices),
             labels=self.labels[indices],
-            groups=tuple(self.groups[i] for i in indices.tolist()) if self.groups else (),
-            kinds=tuple(self.kinds[i] for i in indices.tolist()) if self.kinds else (),
             validation=0,
             pixels=pixels,
+            groups=None if self.groups is None else self.groups[indices],
+            kinds=tuple(self.kinds[i] for i in indices.tolist()) if self.kinds else (),
         )
 
 
@@ -118,10 +138,13 @@ class Preprocessing:
 
     Attributes:
         size: Side of the square that the network takes, in pixels.
-        mean: Of each channel, pixels from 0 to 1.
-        std: Likewise.
-        channels: Of the images: 3, or 1 for grey ones. A grey image meets a mean of three
-            channels by being repeated.
+        mean: Mean of each channel, pixels from 0 to 1.
+        std: Standard deviation of each channel.
+        channels: Number of the images' channels: 3, or 1 for grey ones. A grey image meets a
+            mean of three channels by being repeated.
+        pixel_range: Values that are black and white in files of more than 8 bits a channel, as
+            stated when the network was trained; ``None`` for the files' own.
+        page: Page of files with several, from 1; ``None`` for the first.
 
     Raises:
         ValueError: The values fit no image or not one another.
@@ -131,13 +154,17 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     channels: int = 3
+    pixel_range: tuple[float, float] | None = None
+    page: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("size", "channels"):
+        for name in ("size", "channels", "page"):
             value = getattr(self, name)
+            if name == "page" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ValueError(f"preprocessing: {name} must be a whole number: {value!r}")
-        for name in ("mean", "std"):
+        for name in ("mean", "std", *(("pixel_range",) if self.pixel_range is not None else ())):
             value = getattr(self, name)
             numbers = isinstance(value, tuple) and all(
                 isinstance(v, int | float) and math.isfinite(v) for v in value
@@ -155,10 +182,22 @@ class Preprocessing:
             )
         if min(self.std) <= 0:
             raise ValueError(f"preprocessing: std must be above 0: {self.std}")
+        if self.pixel_range is not None and len(self.pixel_range) != 2:
+            raise ValueError(f"preprocessing: pixel_range must be two numbers: {self.pixel_range}")
+        _ = self.reading  # can be followed
+
+    @property
+    def reading(self) -> Reading:
+        """How files are read that don't say so themselves."""
+        return Reading(pixel_range=self.pixel_range, page=self.page)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON and checkpoints; `from_dict` reads it back."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """Plain values for JSON and checkpoints; what was not stated is left out."""
+        return {
+            k: list(v) if isinstance(v, tuple) else v
+            for k, v in asdict(self).items()
+            if v is not None
+        }
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> "Preprocessing":
@@ -168,8 +207,9 @@ class Preprocessing:
             ValueError: A field is missing, unknown, or of another kind.
         """
         names = {field.name for field in fields(cls)}
-        if set(found) != names:
-            raise ValueError(f"preprocessing: expected {', '.join(sorted(names))}: {found!r}")
+        needed = names - {"pixel_range", "page"}
+        if not needed <= set(found) <= names:
+            raise ValueError(f"preprocessing: expected {', '.join(sorted(needed))}: {found!r}")
         values: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in found.items()
         }
@@ -190,7 +230,9 @@ def read_image(path: str | Path, preprocessing: Preprocessing) -> Tensor:
         Unreadable: It is no image that can be read; the message gives the path and cause.
     """
     mode = "RGB" if preprocessing.channels == 3 else "L"
-    return torch.from_numpy(decode(Path(path), size=preprocessing.size, mode=mode))
+    return torch.from_numpy(
+        decode(Path(path), size=preprocessing.size, mode=mode, reading=preprocessing.reading)
+    )
 
 
 def digits(size: int = 32) -> tuple[Tensor, Tensor]:
@@ -242,7 +284,7 @@ def split(
     share: float = ...,
     limit: int | None = ...,
     test: None = ...,
-    groups: Sequence[str] | None = ...,
+    groups: Sequence[Hashable] | None = ...,
 ) -> tuple[ImageSet, ImageSet]: ...
 @overload
 def split(
@@ -252,7 +294,7 @@ def split(
     share: float = ...,
     limit: int | None = ...,
     test: float,
-    groups: Sequence[str] | None = ...,
+    groups: Sequence[Hashable] | None = ...,
 ) -> tuple[ImageSet, ImageSet, ImageSet]: ...
 def split(
     data: ImageSet,
@@ -261,15 +303,14 @@ def split(
     share: float = 0.75,
     limit: int | None = None,
     test: float | None = None,
-    groups: Sequence[str] | None = None,
+    groups: Sequence[Hashable] | None = None,
 ) -> tuple[ImageSet, ...]:
     """Part the images into those to train on, those to validate with, and those to test on.
 
-    Each class is parted in the same proportion, with at least one image in each part. Where the
-    set has groups, each group is wholly in one part, and the classes are parted as evenly as the
-    groups allow. A set that has its own validation part (a folder with ``train`` and ``val``)
-    keeps it, and a test part is taken from the others; without one the seed decides only what
-    `limit` keeps.
+    Each class is parted in the same proportion, with at least one image in each part. A set
+    that has its own validation part (a folder with ``train`` and ``val``) keeps it, and a test
+    part is taken from the others; without one the seed decides only what `limit` keeps. Images
+    of one group stay in one part, and the classes are parted as evenly as groups let them.
 
     Args:
         data: All images.
@@ -279,8 +320,8 @@ def split(
         limit: Keep at most about so many images in all, of each class in proportion, and at
             least two of each class in each part, where there are two.
         test: Share of a third part, which nothing is to be chosen by; ``None`` for two parts.
-        groups: Name of each image's group; ``None`` for the set's own, and ``()`` to part image
-            by image.
+        groups: Group of each image, such as its patient; those of `data` if ``None``, and ``()``
+            to part image by image.
 
     Returns:
         The part to train on, the part to validate with, and with `test` the part to test on,
@@ -290,46 +331,49 @@ def split(
         ValueError: A class has too few images, or too few groups, to be in each part; or
             ``share`` or ``test`` is not between 0 and 1.
     """
-    for name, value in (("share", share), ("test", test)):
+    for what, value in (("share", share), ("test", test)):
         if value is not None and not 0 < value < 1:
-            raise ValueError(f"{name} must be between 0 and 1, the ends apart: {value}")
-    groups = data.groups if groups is None else groups
-    if groups and len(groups) != len(data):
-        raise ValueError(f"{data.name} has {len(data)} images, but {len(groups)} groups were given")
+            raise ValueError(f"{what} must be between 0 and 1, the ends apart: {value}")
+    by = data.groups
+    if groups is not None:
+        if len(groups) not in (0, len(data)):
+            raise ValueError(f"{len(data)} images need as many groups, not {len(groups)}")
+        by = numbered(groups) if len(groups) else None
+        if by is not None:
+            data = replace(data, groups=by, grouped_by=data.grouped_by or "group")
     generator = torch.Generator().manual_seed(seed)
-    kept = 1.0 if limit is None else min(1.0, limit / len(data))
-    first = (share,) if test is None else ((1 - test) * share, (1 - test) * (1 - share))
-    shares = (*first, 1 - sum(first))
     own = len(data) - data.validation
-    is_own = torch.arange(len(data)) >= own
-    place = torch.where(is_own, 1, -1)  # of an image that is given its part already
-    # What the seed parts: all, or what a validation part of the set's own leaves.
-    open_parts = list(range(len(shares)))
+    kept = 1.0 if limit is None else min(1.0, limit / len(data))
+    place = torch.where(torch.arange(len(data)) < own, -1, 1)  # -1: the seed decides
+    shares: tuple[float, ...] = (share, 1 - share)
+    if test is not None:
+        shares = ((1 - test) * share, (1 - test) * (1 - share), test)
+    drawn = tuple(range(len(shares)))  # parts that the seed draws
     if data.validation:
-        open_parts = [0] if test is None else [0, 2]
+        drawn = (0,) if test is None else (0, 2)
         shares = (1.0,) if test is None else (1 - test, test)
-    if groups and len(open_parts) > 1:
-        chosen = _parted_by_groups(data.labels[:own], groups[:own], shares, generator)
-        place[:own] = torch.tensor(open_parts)[chosen]
+    if by is not None and len(drawn) > 1:
+        rest = torch.arange(own)
+        for part, of_rest in ((2, test), (1, None if data.validation else 1 - share)):
+            if of_rest is not None:
+                chosen = _whole(data, by, rest, of_rest, seed)
+                place[rest[chosen]] = part
+                rest = rest[~chosen]
+        place[rest] = 0
     parts: list[list[Tensor]] = [[] for _ in range(2 if test is None else 3)]
     for label, name in enumerate(data.classes):
         is_of_class = data.labels == label
-        cut = dict(
-            zip(
-                open_parts,
-                _cut((is_of_class & (place < 0)).nonzero().flatten(), shares, generator),
-                strict=True,
-            )
-        )
+        loose = (is_of_class & (place < 0)).nonzero().flatten()
+        cut = dict(zip(drawn, _cut(loose, shares, generator), strict=True))
         of_class = [
             torch.cat(((is_of_class & (place == part)).nonzero().flatten(), cut.get(part, NONE)))
             for part in range(len(parts))
         ]
-        if not all(map(len, of_class)):
-            what = "groups" if groups else "images"
+        missing = [part for part, indices in enumerate(of_class) if not len(indices)]
+        if any(part != 1 or not data.validation for part in missing):
             raise ValueError(
                 f"{data.name}: the class {name!r} has {sum(map(len, of_class))} image(s), too few "
-                f"{what} for a part to train on and a part to validate with"
+                "for a part to train on and a part to validate with"
                 + (" and one to test on. " if test is not None else ". ")
                 + "Add images or remove the class"
             )
@@ -351,45 +395,62 @@ def _cut(
         least = len(indices) - sum(sizes) - (len(shares) - 1 - part)
         left = len(indices) - sum(sizes)
         sizes.append(min(max(1, round(share * len(indices))), max(1, least), left))
-    rest = max(0, len(indices) - sum(sizes))
-    return shuffled[: sum(sizes) + rest].split([*sizes, rest])  # type: ignore[no-untyped-call, no-any-return]
+    return shuffled.split([*sizes, len(indices) - sum(sizes)])  # type: ignore[no-untyped-call, no-any-return]
 
 
-def _parted_by_groups(
-    labels: Tensor, groups: Sequence[str], shares: Sequence[float], generator: torch.Generator
-) -> Tensor:
-    """Whole groups to parts: of many random orders the one that parts the classes most evenly."""
-    names = {name: number for number, name in enumerate(dict.fromkeys(groups))}
-    group_of = torch.tensor([names[name] for name in groups])
-    table = torch.zeros(len(names), int(labels.max()) + 1)
-    table.index_put_((group_of, labels), torch.ones(len(labels)), accumulate=True)
-    table = table[:, table.sum(dim=0) > 0]
-    of_class = table / table.sum(dim=0)  # the group's share of each class
-    wanted = torch.tensor(shares)[:, None]
-    best, least = torch.zeros(len(names), dtype=torch.int64), float("inf")
-    for _ in range(TRIES):
-        have = torch.zeros(len(shares), of_class.shape[1])
-        place = torch.empty(len(names), dtype=torch.int64)
-        for group in torch.randperm(len(names), generator=generator).tolist():
-            # To the part that lacks most of what this group has.
-            part = int(((wanted - have) / wanted @ of_class[group]).argmax())
-            have[part] += of_class[group]
-            place[group] = part
-        uneven = float(((have - wanted) / wanted).square().sum())
-        if uneven < least:
-            best, least = place, uneven
-    return best[group_of]
+def _whole(data: ImageSet, groups: Tensor, indices: Tensor, share: float, seed: int) -> Tensor:
+    """Which of these images go to a part of that share, whole groups of them."""
+    labels = data.labels[indices]
+    for label, name in enumerate(data.classes):
+        if not int((labels == label).sum()):
+            raise ValueError(f"{data.name}: the class {name!r} has no image. Remove the class")
+    try:
+        chosen = share_out(labels.numpy(), groups[indices].numpy(), share=share, seed=seed)
+    except ValueError as error:
+        name = data.classes[int(error.args[0])]
+        raise ValueError(
+            f"{data.name}: grouped by {data.grouped_by}, the class {name!r} can't be on both sides "
+            "of the split, since its images are in too few groups. Add images of other groups, "
+            "remove the class, or split without groups"
+        ) from error
+    return torch.from_numpy(chosen)
 
 
-def load(name: str | Path, *, size: int) -> ImageSet:
-    """Load a data set, each image of ``size`` × ``size`` pixels.
+def numbered(groups: Sequence[Hashable]) -> Tensor:
+    """Groups by numbers from 0, in the order in which they come.
 
     Args:
-        name: One of `DATASETS`, or a folder. A folder holds one folder a class, or ``train``
-            and one of ``val``, ``valid``, ``test`` that do. Files are decoded with Pillow as
-            `lineage_lab.data.decoding` says, turned as their EXIF data say, resized by their
-            shorter side, and cropped in the middle.
+        groups: One an image.
+
+    Returns:
+        ``int64 [n]``.
+    """
+    places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    return torch.tensor([places[group] for group in groups], dtype=torch.int64)
+
+
+def load(
+    name: "str | Path | Source | Dataset[Any]",
+    *,
+    size: int,
+    channels: int | None = None,
+    part: str = "",
+) -> ImageSet:
+    """Load a data set, each image of ``size`` × ``size`` pixels.
+
+    What was decided or left out on the way is logged, and stands in the set's ``notes``.
+
+    Args:
+        name: One of `DATASETS`, a folder, a table, a `torch.utils.data.Dataset` of ``(image,
+            label)``, or a `Source` that says more of one of these. A folder holds one folder a
+            class, or images with the label in their names, or the parts ``train``, ``val`` and
+            ``test`` that do. Files are decoded with Pillow as `lineage_lab.data.decoding` says,
+            turned as their EXIF data say, resized by their shorter side, and cropped in the
+            middle.
         size: Side in pixels.
+        channels: Number of channels that the network takes: 1 reads a folder's images as grey,
+            3 or ``None`` as colour. A set that is grey by itself has one channel.
+        part: ``test`` for the part that is kept apart, else all but that.
 
     Returns:
         The images.
@@ -397,28 +458,60 @@ def load(name: str | Path, *, size: int) -> ImageSet:
     Raises:
         FileNotFoundError: No such folder, or the data set is not here and can't be had; the
             message says what to do.
-        ValueError: The folder can't be used: `check` lists all reasons, the message gives the
-            first, with its path. Or the pixels are more than the cache may hold.
+        ValueError: The folder can't be used: the message gives each kind of reason with a
+            count and the first paths. Or the pixels are more than the cache may hold.
     """
-    if str(name) in DATASETS:
-        return _decoded(datasets.listing(str(name)), size)
-    folder = Path(name)
-    if not folder.is_dir():
+    source = name if isinstance(name, Source) else Source(name)
+    if part not in ("", "test"):
+        raise ValueError(f"part must be 'test' or empty: {part!r}")
+    if not isinstance(source.place, str | Path):
+        if part:
+            raise ValueError("a Dataset has no test part: load the Dataset that is to test with")
+        return as_images(source, size=size, channels=channels)
+    if str(source.place) in DATASETS:
+        listing = datasets.listing(str(source.place))
+        return _decoded(_for_network(listing.test() if part else listing, channels), size)
+    if not Path(source.place).exists():
         raise FileNotFoundError(
-            f"no data set and no folder is called {str(name)!r}. Give a folder's path, or one of "
-            f"the data sets: {', '.join(DATASETS)}"
+            f"no data set and no folder is called {str(source.place)!r}. Give a path of a folder "
+            f"or of a table, or one of the data sets: {', '.join(DATASETS)}"
         )
-    listing, report = folders.scan(folder)
+    listing, report = places.look(source)
     if report.problems:
-        raise ValueError(f"{report.problems[0]}\n{_all_at_once(folder)}")
+        lines = "\n".join(in_words(report.problems))
+        raise ValueError(f"{lines}\n{_all_at_once(source)}")
     try:
-        return _decoded(listing, size)
+        if part:
+            return _decoded(_for_network(listing.test(), channels), size)
+        notes = [*listing.notes, *(f"left out: {words}" for words in report.left_out)]
+        notes += unstated(listing)
+        if channels == 1:
+            notes += colour_note(listing)
+        found = _decoded(_for_network(listing, channels), size)
     except Unreadable as error:
-        raise Unreadable(f"{error}\n{_all_at_once(folder)}") from error
+        raise Unreadable(f"{error}\n{_all_at_once(source)}") from error
+    notes += same_twice(found.images.numpy(), listing)
+    for words in notes:
+        _said(f"{source.place}: {words}")
+    return replace(found, notes=tuple(notes))
 
 
-def _all_at_once(folder: Path) -> str:
-    return f'To list all that is wrong: lineage-lab data check "{folder}"'
+@once
+def _said(words: str) -> None:
+    """Say it once in a process: several networks read the same folder."""
+    logger.warning("%s", words)
+
+
+def _all_at_once(source: Source) -> str:
+    return f'To list all that is wrong: lineage-lab data check "{source.place}"'
+
+
+def _for_network(listing: Listing, channels: int | None) -> Listing:
+    if channels != 1 or listing.mode == "L":
+        return listing
+    if listing.name in DATASETS:
+        raise ValueError(f"the network takes grey images, but {listing.name} is in colour")
+    return replace(listing, mode="L")
 
 
 def _decoded(listing: Listing, size: int) -> ImageSet:
@@ -431,14 +524,17 @@ def _decoded(listing: Listing, size: int) -> ImageSet:
         def read(index: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
             if packed is not None:
                 return fit(Image.fromarray(packed[index]), size)
-            return decode(listing.files[index], size=size, mode=listing.mode)
+            return decode(
+                listing.files[index], size=size, mode=listing.mode, reading=listing.reading
+            )
 
         channels = 1 if listing.mode == "L" else 3
+        stated = "" if listing.reading == DEFAULT else f" {listing.reading}"
         images, pixels = cache.cached(
             listing.files,
             read,
             shape=(len(listing.labels), channels, size, size),
-            options=listing.mode,
+            options=listing.mode + stated,
         )
     return ImageSet(
         images=images,
@@ -448,7 +544,129 @@ def _decoded(listing: Listing, size: int) -> ImageSet:
         licence=listing.licence,
         flips=listing.flips,
         validation=listing.validation,
-        groups=listing.groups,
-        kinds=listing.kinds,
         pixels=pixels,
+        groups=numbered(listing.groups) if listing.groups else None,
+        grouped_by=listing.grouped_by,
+        kinds=listing.kinds,
+        reading=listing.reading,
+        notes=listing.notes,
     )
+
+
+# -- a Dataset of the reader's own ---------------------------------------------------------------
+
+
+def as_images(
+    data: "ImageSet | Source | Dataset[Any]",
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+) -> ImageSet:
+    """Images of a `torch.utils.data.Dataset`, each asked for once and kept in memory.
+
+    A random transformation in it is drawn once, so it augments nothing: leave that to the
+    recipe. Nothing is cached on the disk; a run is resumed if the Dataset gives the same pixels
+    again. `predict` reads files by itself, not through the Dataset.
+
+    Args:
+        data: Items ``(image, label)``: an image of Pillow, ``uint8 [height, width, channels]``
+            of NumPy, or ``[channels, height, width]`` of torch, ``uint8`` or from 0 to 1; and a
+            whole number. Names of the classes are its attribute ``classes``, or those of a
+            `Source`. An `ImageSet` is given back as it is.
+        size: Side that they are scaled to; ``None`` if they are squares of one size already.
+        channels: 1 for grey, 3 for colour, ``None`` for what the first one has.
+
+    Returns:
+        The images.
+
+    Raises:
+        ValueError: An item is nothing of that kind; the message says which, and what to do.
+    """
+    if isinstance(data, ImageSet):
+        return data
+    source = data if isinstance(data, Source) else Source(data)
+    given = source.place
+    kind = type(given).__name__
+    if not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
+        raise ValueError(
+            f"{kind} is no Dataset with a length and items: give a torch.utils.data.Dataset of "
+            "(image, label), not a DataLoader or an IterableDataset"
+        )
+    classes = tuple(source.classes or _class_names(given))
+    if not classes:
+        raise ValueError(
+            f"{kind} does not name its classes: give it an attribute classes, in the order of the "
+            "labels, or pass Source(dataset, classes=(…))"
+        )
+    pictures: list[Tensor] = []
+    labels: list[int] = []
+    for number in range(len(given)):
+        try:
+            image, label = given[number]
+            labels.append(int(label))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"item {number} of {kind} is no pair of an image and a whole number: {error}"
+            ) from error
+        if not 0 <= labels[-1] < len(classes):
+            raise ValueError(
+                f"item {number} of {kind} has the label {labels[-1]}, but there are "
+                f"{len(classes)} classes, from 0"
+            )
+        picture = _picture(image, f"item {number} of {kind}")
+        mode = {1: "L", 3: "RGB"}.get(channels or 0) or ("L" if picture.mode == "L" else "RGB")
+        channels = 1 if mode == "L" else 3
+        side = size or picture.width
+        if size is None and (picture.height != side or (pictures and pictures[0].shape[1] != side)):
+            raise ValueError(
+                f"item {number} of {kind} is of {picture.width} × {picture.height} pixels, and "
+                "not all are squares of one size: lineage_lab.data.load(dataset, size=…) scales "
+                "them"
+            )
+        pictures.append(torch.from_numpy(fit(picture.convert(mode), side)))
+    if not pictures:
+        raise ValueError(f"{kind} is empty")
+    return ImageSet(
+        images=torch.stack(pictures),
+        labels=torch.tensor(labels),
+        classes=classes,
+        name=kind,
+        licence="the data set's own",
+    )
+
+
+def _class_names(given: Any) -> Sequence[str]:
+    """Of a Dataset, or of the one that it is a part of."""
+    for _ in range(8):
+        if names := getattr(given, "classes", None):
+            return [str(name) for name in names]
+        given = getattr(given, "dataset", None)
+    return ()
+
+
+def _picture(image: Any, which: str) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image if image.mode in ("L", "RGB") else image.convert("RGB")
+    if isinstance(image, Tensor):
+        image = image.detach().cpu().numpy()
+        image = image.transpose(1, 2, 0) if image.ndim == 3 else image
+    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
+        raise ValueError(
+            f"{which} is of the type {type(image).__name__}: give an image of Pillow, an array or "
+            "a tensor"
+        )
+    if image.dtype.kind == "f":
+        if not 0 <= image.min() <= image.max() <= 1:
+            raise ValueError(
+                f"{which} holds values from {image.min():g} to {image.max():g}: give images from 0 "
+                "to 1, or uint8, before they are normalised, which the routine does by itself"
+            )
+        image = np.rint(255 * image)
+    elif image.dtype != np.uint8:
+        raise ValueError(f"{which} is of the type {image.dtype}: give uint8, or floats from 0 to 1")
+    image = image.astype(np.uint8)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.ndim == 3 and image.shape[2] != 3:
+        raise ValueError(f"{which} has {image.shape[2]} channels: one or three are needed")
+    return Image.fromarray(image)

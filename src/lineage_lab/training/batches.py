@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lineage_lab.data import cache
 from lineage_lab.data.augment import uniform
 from lineage_lab.data.sets import ImageSet
 from lineage_lab.training.processes import Group
@@ -96,4 +97,5 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         places = self.group.share(self.batches[number])
         draws = uniform(self.seed, self.epoch, places, count=DRAWS)
+        cache.check_whole(self.data.images)
         return self.data.images[places], self.data.labels[places], draws, places

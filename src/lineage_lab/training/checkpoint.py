@@ -22,7 +22,7 @@ from torch import Tensor
 
 from lineage_lab.files import writing
 
-__all__ = ["Checkpoint", "load", "newest", "save"]
+__all__ = ["Checkpoint", "files", "load", "newest", "save"]
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +141,12 @@ def load(
             "Use the data that it was trained on, or choose another folder for this run"
         )
     return saved
+
+
+def files(folder: str | Path) -> tuple[Path, ...]:
+    """Checkpoints that stand in a folder, by name; those half written are none."""
+    paths = Path(folder).glob("*.ckpt")
+    return tuple(sorted(path for path in paths if not path.name.startswith(".")))
 
 
 def newest(folder: Path) -> Path:

@@ -13,17 +13,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from lineage_lab.data.sets import ImageSet
+from lineage_lab.data.sets import ImageSet, as_images
+from lineage_lab.files import alone
+from lineage_lab.training import checkpoint
 from lineage_lab.training.batches import Batches, Prepare
 from lineage_lab.training.checks import check_device, check_group, check_head, check_images
 from lineage_lab.training.device import (
@@ -39,7 +41,13 @@ from lineage_lab.training.device import (
 from lineage_lab.training.history import Epoch, History
 from lineage_lab.training.processes import Group, joined
 from lineage_lab.training.recipe import Recipe
-from lineage_lab.training.resume import find_checkpoint, recipe_in_its_form, restore, save
+from lineage_lab.training.resume import (
+    find_checkpoint,
+    recipe_in_its_form,
+    refuse_earlier_run,
+    restore,
+    save,
+)
 from lineage_lab.training.run import Run
 from lineage_lab.training.step import step
 from lineage_lab.training.trial import choose_form
@@ -82,8 +90,8 @@ class Interrupted(RuntimeError):  # noqa: N818  (says what happened)
 
 def finetune(
     model: nn.Module,
-    train: ImageSet,
-    val: ImageSet,
+    train: "ImageSet | Dataset[Any]",
+    val: "ImageSet | Dataset[Any]",
     recipe: Recipe | None = None,
     *,
     mean: Sequence[float] = HALF,
@@ -91,6 +99,7 @@ def finetune(
     name: str = "",
     folder: str | Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     on_step: OnStep | None = None,
 ) -> History:
     """Fine-tune a network whose head fits the classes, and validate it.
@@ -98,8 +107,9 @@ def finetune(
     Args:
         model: A classifier with a head of as many scores as there are classes (see
             `lineage_lab.heads.replace_head`); changed in place, left on the device.
-        train: Images to train on.
-        val: Images to validate with.
+        train: Images to train on; or a `torch.utils.data.Dataset` of ``(image, label)`` with its
+            ``classes``, as `lineage_lab.data.sets.as_images` takes it.
+        val: Images to validate with; likewise.
         recipe: How; the default recipe if ``None``.
         mean: Mean of each channel that the published weights were trained with; pixels from
             0 to 1.
@@ -108,6 +118,7 @@ def finetune(
         folder: Where to keep ``last.ckpt`` (each minute and each epoch) and ``best.ckpt``;
             ``None`` to keep none. With it, SIGTERM and Ctrl-C save before they stop the run.
         resume: Go on from the newest checkpoint in ``folder``, if there is one.
+        overwrite: Delete the checkpoints of an earlier run in ``folder`` and begin anew.
         on_step: Called with the step's number from 1, the number of steps (0 if the recipe
             has ``minutes``), and the loss: after each step on a CPU, a few times a second on
             a GPU, always after the last step.
@@ -119,15 +130,23 @@ def finetune(
         ValueError: The head does not fit the classes, the recipe can't be followed here, the
             folder's checkpoint is of another run, or the loss is not finite; then the message
             names the batch, and the network holds the weights from before it.
+        FileExistsError: The folder holds the checkpoints of a run, and neither `resume` nor
+            `overwrite` says what is to become of it.
         Interrupted: A signal came, and the state was saved.
     """
+    if folder is not None and not resume and not overwrite:
+        refuse_earlier_run(folder)
     recipe = recipe or Recipe()
+    train, val = as_images(train), as_images(val)
     name = name or type(model).__name__
     check_head(model, train)
     device = pick_device(recipe.device)
     check_device(recipe, device)
     check_threshold(recipe, val)
-    with joined(device) as group, memory_reused(device):
+    with joined(device) as group, _for_itself(folder, group), memory_reused(device):
+        if overwrite and not resume and folder is not None and group.leads:
+            for path in checkpoint.files(folder):
+                path.unlink()
         check_group(recipe, group, len(train))
         check_images(group, train, val)
         saved, in_form = None, recipe
@@ -154,8 +173,8 @@ def finetune(
         prepare = Prepare(mean, std, device, layout=form.layout)
         run = Run(model=model, train=train, recipe=recipe, form=form, prepare=prepare, group=group)
         torch.manual_seed(recipe.seed)
-        if saved is not None:
-            restore(run, saved)
+        if saved is not None and folder is not None:
+            restore(run, saved, folder)
         metric = metric_for(recipe, train)
         if group.leads:
             run.warn_of_few_images()
@@ -192,9 +211,7 @@ def finetune(
             if metric in BY_PROBABILITY
             else ()
         ),
-        val_groups=tuple(np.unique(val.groups, return_inverse=True)[1].tolist())
-        if val.groups
-        else (),
+        val_groups=() if val.groups is None else tuple(val.groups.tolist()),
     )
 
 
@@ -224,6 +241,13 @@ def evaluate(
         model, data, prepare=prepare, precision=precision, batch_size=batch_size, group=group
     )
     return tuple(found.argmax(axis=1).tolist()) if len(data) else ()
+
+
+@contextmanager
+def _for_itself(folder: str | Path | None, group: Group) -> Iterator[None]:
+    """The folder locked by the leading process, if there is a folder."""
+    with alone(Path(folder)) if folder is not None and group.leads else nullcontext():
+        yield
 
 
 @dataclass(slots=True)

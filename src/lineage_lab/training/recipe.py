@@ -4,6 +4,8 @@ A recipe is frozen, compares by value and turns into JSON, so that a result can 
 how it came about.
 """
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
@@ -170,6 +172,10 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"Recipe.{field.name} must be a finite number, not {value}")
         for name, least in AT_LEAST.items():
             if not getattr(self, name) >= least:  # so that NaN is refused too
                 raise ValueError(
@@ -185,6 +191,13 @@ class Recipe:
                 raise ValueError(
                     f"Recipe.{name} must be above 0, up to 1, not {getattr(self, name)}"
                 )
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"Recipe.seed must be from 0 to 2**63 - 1, not {self.seed}")
+        if self.workers > (cores := os.cpu_count() or 1):
+            raise ValueError(
+                f"Recipe.workers={self.workers} is more than the {cores} processors of this "
+                "machine: 0 is best while the images fit in memory"
+            )
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"Recipe.minutes must be above 0, not {self.minutes}")
         if self.accumulate > self.batch_size // 2:

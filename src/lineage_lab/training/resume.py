@@ -1,6 +1,7 @@
 """What a run leaves in its folder, and how another one goes on from there."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from lineage_lab.training.history import Epoch
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.training.run import Progress, Run
 
-__all__ = ["find_checkpoint", "recipe_in_its_form", "restore", "save"]
+__all__ = ["find_checkpoint", "recipe_in_its_form", "refuse_earlier_run", "restore", "save"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ def save(
         mean=run.prepare.mean,
         std=run.prepare.std,
         channels=run.train.images.shape[1],
+        pixel_range=run.train.reading.pixel_range,
+        page=run.train.reading.page,
     )
     checkpoint.save(
         path,
@@ -99,6 +102,71 @@ def _state(run: Run) -> dict[str, Any]:
     }
 
 
+def _fault(state: dict[str, Any]) -> str:
+    """What is wrong with a training state, in words; empty if it has the form of `_state`."""
+    for name, is_right in _FORM.items():
+        if name not in state:
+            return f"no field {name!r}"
+        if not is_right(state[name]):
+            return f"something else in its field {name!r} than such a run keeps there"
+    return ""
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+_FORM: dict[str, Callable[[Any], bool]] = {
+    "step": _is_count,
+    "epoch": _is_count,
+    "batch": _is_count,
+    "seconds": _is_number,
+    "images_trained": _is_count,
+    "accumulate": lambda value: _is_count(value) and value > 0,
+    "best": _is_number,
+    "losses": lambda value: isinstance(value, list) and all(map(_is_number, value)),
+    "curve": lambda value: (
+        isinstance(value, list)
+        and all(
+            isinstance(e, tuple | list) and len(e) == 3 and all(map(_is_number, e)) for e in value
+        )
+    ),
+    "optimizer": lambda value: isinstance(value, dict) and {"state", "param_groups"} <= set(value),
+    "scaler": lambda value: isinstance(value, dict),
+    "average": lambda value: value is None or isinstance(value, dict),
+    "random": lambda value: (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(t, torch.Tensor) and t.dtype == torch.uint8 for t in value)
+    ),
+    "form": lambda value: (
+        isinstance(value, list) and [type(part) for part in value] == [str, str, bool]
+    ),
+    "data": lambda value: isinstance(value, str),
+}
+
+
+def refuse_earlier_run(folder: str | Path) -> None:
+    """A check that a folder holds no run yet, before anything is decoded or trained.
+
+    Args:
+        folder: The folder that a run is to write to.
+
+    Raises:
+        FileExistsError: It holds checkpoints; the message names the ways on.
+    """
+    if paths := checkpoint.files(folder):
+        raise FileExistsError(
+            f"{folder} holds a run already ({', '.join(path.name for path in paths)}), and nothing "
+            "was changed: go on with it by --resume (resume=True), replace it by --overwrite "
+            "(overwrite=True), or choose another folder"
+        )
+
+
 def find_checkpoint(
     folder: str | Path, *, name: str, recipe: Recipe, train: ImageSet
 ) -> Checkpoint | None:
@@ -118,6 +186,12 @@ def find_checkpoint(
     except FileNotFoundError:
         return None
     saved = checkpoint.load(path, model=name, classes=train.classes)
+    if saved.training is not None and (wrong := _fault(saved.training)):
+        raise ValueError(
+            f"{path} can't be gone on with: its training state has {wrong}. It may be of another "
+            f"version. Its weights are whole: start anew from them by --weights {path} and another "
+            "--out"
+        )
     wanted = recipe.to_dict()
     other = [k for k, v in saved.recipe.items() if wanted.get(k, v) != v]
     if other or saved.training is None or saved.training["data"] != train.fingerprint:
@@ -153,20 +227,32 @@ def recipe_in_its_form(recipe: Recipe, saved: Checkpoint, device: torch.device) 
     return in_form
 
 
-def restore(run: Run, saved: Checkpoint) -> None:
+def restore(run: Run, saved: Checkpoint, folder: str | Path) -> None:
     """Set a run, its network and the random states to what a checkpoint holds.
 
     Args:
         run: The run, at its beginning.
         saved: What `find_checkpoint` found.
+        folder: Folder in which it was found.
+
+    Raises:
+        ValueError: Its training state is not that of this network and recipe.
     """
     state = saved.training or {}
-    run.model.load_state_dict(saved.state)
-    run.optimizer.load_state_dict(state["optimizer"])
-    if state["scaler"]:
-        run.scaler.load_state_dict(state["scaler"])
-    if run.average is not None:
-        run.average.load_state_dict(state["average"])
+    try:
+        run.model.load_state_dict(saved.state)
+        run.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:
+            run.scaler.load_state_dict(state["scaler"])
+        if run.average is not None:
+            run.average.load_state_dict(state["average"])
+        torch.set_rng_state(state["random"][0])
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{folder}: its checkpoint does not fit this run ({words}): start anew from its "
+            "weights by --weights, with another --out"
+        ) from error
     run.progress = Progress(
         accumulate=state["accumulate"],
         epoch=state["epoch"],
@@ -178,7 +264,6 @@ def restore(run: Run, saved: Checkpoint) -> None:
         losses=list(state["losses"]),
         curve=[Epoch(*values) for values in state["curve"]],
     )
-    torch.set_rng_state(state["random"][0])
-    if run.device.type == "cuda":
+    if run.device.type == "cuda" and len(state["random"]) > 1:  # else it ran on a CPU so far
         torch.cuda.set_rng_state(state["random"][1], run.device)
     run.statistics.note()

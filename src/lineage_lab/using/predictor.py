@@ -4,6 +4,7 @@ A checkpoint holds the network's name, its classes and its preprocessing, so a f
 exactly as the training images were, and nothing has to be remembered.
 """
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lineage_lab.data.kinds import is_image, shown
 from lineage_lab.data.sets import Preprocessing, read_image
 from lineage_lab.models.googlenet import GoogLeNet, Rescale
 from lineage_lab.registry import create_model
@@ -23,6 +25,8 @@ from lineage_lab.training.decision import Decision
 from lineage_lab.weights import published as weights
 
 __all__ = ["Prediction", "Predictor", "imagenet_classes"]
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 32  # images in memory
 
@@ -162,7 +166,8 @@ class Predictor:
 
         Args:
             paths: Files, and folders that are searched to their ends in the order of names.
-                In folders, names that begin with a dot and links to folders are passed over.
+                In folders, names that begin with a dot and links to folders are passed over, and
+                so is what is no image; that is counted in the log.
             top: How many of the likeliest classes to give; the one that a threshold names comes
                 first.
             batch_size: Images at once.
@@ -227,7 +232,11 @@ def _like_published(model: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def _found(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
-    """Each file with no error, and what is no file with one."""
+    """Each file with no error, and what is no file with one.
+
+    Files of a folder that are no images are passed over, and counted aloud.
+    """
+    passed: list[Path] = []
     for path in map(Path, paths):
         if not path.is_dir():
             yield path, "" if path.exists() else f"{path} does not exist: is the path right?"
@@ -238,8 +247,19 @@ def _found(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
             inner[:] = sorted(name for name in inner if not name.startswith("."))
             for name in sorted(name for name in names if not name.startswith(".")):
                 empty = False
-                yield Path(folder, name), ""
+                if is_image(file := Path(folder, name)) or _leads_nowhere(file):
+                    yield file, ""
+                else:
+                    passed.append(file)
         for problem in problems:
             yield Path(problem.filename), f"{problem.filename} can't be read: {problem.strerror}"
         if empty and not problems:
             yield path, f"{path} holds no files"
+    if passed:
+        few = ", ".join(map(shown, passed[:3])) + (", …" if len(passed) > 3 else "")
+        count = f"{len(passed):,} files are" if len(passed) > 1 else "1 file is"
+        logger.warning("passed over: %s no image, by ending and by content: %s", count, few)
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()

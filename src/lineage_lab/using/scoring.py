@@ -16,9 +16,9 @@ from torch import Tensor
 
 from lineage_lab.comparing.provenance import provenance
 from lineage_lab.comparing.runs import to_text
-from lineage_lab.data import folders, named
-from lineage_lab.data.folders import Listing
-from lineage_lab.data.sets import ImageSet, load, read_image, split
+from lineage_lab.data import named, places
+from lineage_lab.data.listing import Listing, Source
+from lineage_lab.data.sets import ImageSet, load, numbered, read_image, split
 from lineage_lab.training.metrics import Metrics, measure
 from lineage_lab.using.predictor import Predictor
 
@@ -137,9 +137,9 @@ def column(name: str) -> str:
 
 def evaluate(
     predictor: Predictor,
-    source: str | Path,
+    source: str | Path | Source,
     *,
-    part: str = "all",
+    part: str | None = None,
     seed: int = 0,
     test: float | None = None,
     grouped: bool = True,
@@ -152,8 +152,10 @@ def evaluate(
 
     Args:
         predictor: The network.
-        source: One of `lineage_lab.data.named.DATASETS`, or a folder of class folders.
-        part: ``all`` images, or one part of the split: ``train``, ``val``, ``test``.
+        source: One of `lineage_lab.data.named.DATASETS`, a folder, a table, or a
+            `lineage_lab.data.listing.Source` that says more of one of these.
+        part: ``all`` images but those of a test part of the data's own; or ``train``, ``val`` or
+            ``test`` of the split. ``None`` for the data's own test part, or all if it has none.
         seed: Seed of that split.
         test: Share of the test part of that split.
         grouped: Whether that split kept groups whole.
@@ -170,11 +172,12 @@ def evaluate(
         ValueError: The data has no class that the network knows, no image can be read, or the
             split has no such part.
     """
-    if part not in PARTS:
+    if part is not None and part not in PARTS:
         raise ValueError(f"part is one of {', '.join(PARTS)}, not {part!r}")
+    source = source if isinstance(source, Source) else Source(source)
     listing, chosen = _listing(source, part, seed=seed, test=test, grouped=grouped, limit=limit)
-    places, notes = _matched(listing.classes, predictor.classes)
-    labels = np.array([places[label] for label in listing.labels])
+    matched, notes = _matched(listing.classes, predictor.classes)
+    labels = np.array([matched[label] for label in listing.labels])
     known = [i for i in chosen if labels[i] >= 0]
     if len(known) < len(chosen):
         unknown = Counter(listing.classes[listing.labels[i]] for i in chosen if labels[i] < 0)
@@ -192,7 +195,7 @@ def evaluate(
         notes.append(f"{len(unread)} of {len(known)} files can't be read and are left out.")
     if not indices:
         raise ValueError(
-            f"no image of {source} could be scored. {' '.join(notes)} First: "
+            f"no image of {source.place} could be scored. {' '.join(notes)} First: "
             + next(iter(unread.values()), "there is none")
         )
     truth = labels[indices]
@@ -214,7 +217,7 @@ def evaluate(
             return ()
         return tuple(Part(name=n, metrics=scored(np.flatnonzero(array == n), draws)) for n in names)
 
-    where = "" if part == "all" else f", {part} part of seed {seed}"
+    where = "" if part in (None, "all") else f", {part} part of seed {seed}"
     return Evaluation(
         network=predictor.name,
         data=f"{listing.name}{where}",
@@ -236,8 +239,8 @@ def evaluate(
 
 
 def _listing(
-    source: str | Path,
-    part: str,
+    source: Source,
+    part: str | None,
     *,
     seed: int,
     test: float | None,
@@ -245,29 +248,36 @@ def _listing(
     limit: int | None,
 ) -> tuple[Listing, list[int]]:
     """The files with their classes, and the indices of those that are asked for."""
-    if str(source) in named.DATASETS:
-        listing = named.listing(str(source))
+    place = source.place
+    if str(place) in named.DATASETS:
+        listing = named.listing(str(place))
     else:
-        if not Path(source).is_dir():
+        if not isinstance(place, str | Path) or not Path(place).exists():
             raise FileNotFoundError(
-                f"no data set and no folder is called {str(source)!r}. Give a folder's path, or "
-                f"one of the data sets: {', '.join(named.DATASETS)}"
+                f"no data set and no folder is called {str(place)!r}. Give a path of a folder or "
+                f"of a table, or one of the data sets: {', '.join(named.DATASETS)}"
             )
-        listing, report = folders.scan(Path(source))
+        listing, report = places.look(source)
         # One class alone can't be learned, but it can be scored.
         problems = [p for p in report.problems if not p.what.startswith("has one class only")]
         if problems:
-            raise ValueError(f"{problems[0]}\nTo list all: lineage-lab data check {source}")
-    if part == "all":
+            raise ValueError(
+                f'{problems[0]}\nTo list all that is wrong: lineage-lab data check "{place}"'
+            )
+    if part == "test" or (part is None and listing.test_files):
+        if listing.test_files:
+            listing = listing.test()
+            return listing, list(range(len(listing.labels)))
+        if not test:
+            raise ValueError(
+                "neither has the data a test part, nor was the network trained with one: train "
+                "with --test 0.2, or score images that it has not seen"
+            )
+    if part in (None, "all"):
         return listing, list(range(len(listing.labels)))
-    if part == "test" and not test:
-        raise ValueError(
-            "the network was trained without a test part: train with --test 0.2, or score images "
-            "that it has not seen"
-        )
     # What is split are places, not pixels.
-    places = _split_places(listing, seed=seed, test=test, grouped=grouped, limit=limit)
-    return listing, places[("train", "val", "test").index(part)]
+    parted = _split_places(listing, seed=seed, test=test, grouped=grouped, limit=limit)
+    return listing, parted[("train", "val", "test").index(part or "")]
 
 
 def _split_places(
@@ -282,7 +292,7 @@ def _split_places(
         name=listing.name,
         licence=listing.licence,
         validation=listing.validation,
-        groups=listing.groups if grouped else (),
+        groups=numbered(listing.groups) if listing.groups and grouped else None,
     )
     return [
         found.images.flatten().tolist() for found in split(empty, seed=seed, test=test, limit=limit)
@@ -299,27 +309,25 @@ def _matched(of_data: Sequence[str], of_network: Sequence[str]) -> tuple[list[in
     folded: dict[str, int] = {}
     for name, place in exact.items():
         folded[name.casefold()] = -1 if name.casefold() in folded else place
-    places, notes, matched = [], [], []
+    found: list[int] = []
+    notes: list[str] = []
     for name in map(plain, of_data):
         place = exact.get(name, folded.get(name.casefold(), -1))
-        if place >= 0 and place in matched:
+        if place in found:  # of two classes here the first has it
             place = -1
-        if place >= 0:
-            matched.append(place)
-            if name not in exact:
-                notes.append(
-                    f"The class {name!r} is taken for the network's {of_network[place]!r}."
-                )
-        places.append(place)
-    if not matched:
+        if place >= 0 and name not in exact:
+            own = of_network[place]
+            notes.append(f"The class {name!r} is taken for the network's {own!r}.")
+        found.append(place)
+    if max(found, default=-1) < 0:
         raise ValueError(
             f"no class of the data is one that the network knows: {_few(of_data)} here, and it "
             f"knows {_few(of_network)}. Name the folders as the network's classes are named"
         )
-    lacking = [name for place, name in enumerate(of_network) if place not in matched]
+    lacking = [name for place, name in enumerate(of_network) if place not in found]
     if lacking:
         notes.append(f"The data has no class for {_few(lacking)}, which the network knows.")
-    return places, notes
+    return found, notes
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:
@@ -333,7 +341,7 @@ def _path(listing: Listing, index: int) -> str:
     return f"{listing.name} {index}"
 
 
-def _reader(listing: Listing, source: str | Path, predictor: Predictor) -> Callable[[int], Tensor]:
+def _reader(listing: Listing, source: Source, predictor: Predictor) -> Callable[[int], Tensor]:
     """Reads an image as a file is read for `lineage_lab.using.predictor.Predictor.predict`."""
     if listing.pixels is None:
         return lambda index: read_image(listing.files[index], predictor.preprocessing)

@@ -114,7 +114,7 @@ def build(out: Path, *, force: bool = False) -> list[Path]:
             draw = stack.enter_context(pool).map
         # The dearest begin first, so that no process is left alone with one of them at the end.
         stale.sort(key=lambda topic: DEAREST.index(topic) if topic in DEAREST else len(DEAREST))
-        for topic, files in zip(stale, draw(_draw, stale), strict=True):
+        for topic, files in zip(stale, draw(_draw, map(_module, stale)), strict=True):
             written += _write(out / topic, files)
             (out / topic / ".key").write_text(keys[topic])
     return written
@@ -132,8 +132,8 @@ def _one_of(processes: int) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
 
 
-def _draw(topic: str) -> _Files:
-    files: _Files = import_module(_module(topic)).draw()
+def _draw(module: str) -> _Files:
+    files: _Files = import_module(module).draw()
     return files
 
 

@@ -63,8 +63,14 @@ def _cost(layers: Mapping[str, Layer]) -> str:
             long = max(unit * share, 1)
             start = middle + 44 if side > 0 else middle - 44 - long
             d.rect(start, y, long, 21, fill=f"{kind}-soft", stroke=kind, radius=2)
-            d.text(middle + side * (44 + long + 7), y + 15, f"{share:.1%}", size=12,
-                   anchor="start" if side > 0 else "end", fill="muted")  # fmt: skip
+            d.text(
+                middle + side * (44 + long + 7),
+                y + 15,
+                f"{share:.1%}",
+                size=12,
+                anchor="start" if side > 0 else "end",
+                fill="muted",
+            )
     return d.svg()
 
 
@@ -115,10 +121,14 @@ def _activations() -> str:
         left = 48 + 246 * index
         axes = Axes(d, (left, 44, left + 196, 208), (-4, 4), (-1.2, 2.2), ("input", name))
         for points, series in ((value, 0), (slope, 1)):
-            inside = [(axes.x(a), axes.y(b)) for a, b in zip(grid.tolist(), points, strict=True)
-                      if b <= 2.2]  # fmt: skip
-            d.arrow(inside, stroke=COLOURS[series], stroke_width=1.8, dash=DASHES[series],
-                    head=False)  # fmt: skip
+            inside = [
+                (axes.x(a), axes.y(b))
+                for a, b in zip(grid.tolist(), points, strict=True)
+                if b <= 2.2
+            ]
+            d.arrow(
+                inside, stroke=COLOURS[series], stroke_width=1.8, dash=DASHES[series], head=False
+            )
         d.text(left + 194, 32, f"steepest: {max(slope):.2f}", size=12, anchor="end", fill="output")
     d.line(52, 272, 80, 272, stroke=COLOURS[0], stroke_width=1.8)
     d.text(86, 276, "output", size=12)
@@ -152,9 +162,13 @@ def _steps(found: Mapping[str, Any]) -> str:
         + ".",
     )
     axes = Axes(
-        d, (64, 44, 560, 296), (0.0022, 0.14), (0, 650), ("learning rate", "steps"),
+        d,
+        (64, 44, 560, 296),
+        (0.0022, 0.14),
+        (0, 650),
+        ("learning rate", "steps"),
         logarithmic=True,
-    )  # fmt: skip
+    )
     top = axes.y(limit + 30)
     for index, name in enumerate(ACTIVATIONS):
         shift = (index - 1) * 11.0
@@ -170,8 +184,7 @@ def _steps(found: Mapping[str, Any]) -> str:
                 line.append((axes.x(lr) + shift, axes.y(centre)))
         polyline(d, line, index)
         y = 90 + 26 * index
-        d.line(578, y - 4, 606, y - 4, stroke=COLOURS[index], stroke_width=1.8,
-               dash=DASHES[index])  # fmt: skip
+        d.line(578, y - 4, 606, y - 4, stroke=COLOURS[index], stroke_width=1.8, dash=DASHES[index])
         d.circle(592, y - 4, 3, fill=COLOURS[index])
         d.text(614, y, name, weight=650, fill=COLOURS[index])
     d.text(578, top + 4, f"not in {limit} steps", size=12, fill="muted")
@@ -239,8 +252,14 @@ def _few(arms: Mapping[str, list[list[float]]]) -> str:
         for values, colour, size in ((train, "pool", 3.0), (test, "conv", 3.0)):
             for number, value in enumerate(values):
                 d.circle(axes.x(value), y + (number - 2) * 5, size, fill=colour)
-            d.line(axes.x(mean(values)), y - 15, axes.x(mean(values)), y + 15, stroke=colour,
-                   stroke_width=3)  # fmt: skip
+            d.line(
+                axes.x(mean(values)),
+                y - 15,
+                axes.x(mean(values)),
+                y + 15,
+                stroke=colour,
+                stroke_width=3,
+            )
         d.text(664, y + 4, f"{mean(test):.1f} ± {stdev(test):.1f}", size=12, fill="conv")
     d.circle(left + 8, 24, 4, fill="conv")
     d.text(left + 18, 28, "digits it was not trained on", size=12)

@@ -123,8 +123,15 @@ def _architecture(found: Anatomy) -> str:
                     end += 7
                 if pooled:
                     small = sides[f"stages.{number}.{kinds.index(nn.MaxPool2d)}"]
-                    d.rect(end + 3, middle - small * scale / 2, 10, small * scale,
-                           fill="pool-soft", stroke="pool", radius=1)  # fmt: skip
+                    d.rect(
+                        end + 3,
+                        middle - small * scale / 2,
+                        10,
+                        small * scale,
+                        fill="pool-soft",
+                        stroke="pool",
+                        radius=1,
+                    )
                     end += 13
         centre = x + wide / 2
         d.text(centre, 18, name, anchor="middle", weight=700, fill=kind)
@@ -168,8 +175,14 @@ def _block(found: Anatomy) -> str:
         d.arrow([(before, 56), (x - 2, 56)])
         d.box(x, 30, 118, 52, (name, detail), kind)
         shape = shapes[f"stages.0.{index}"]
-        d.text(x + 59, 102, f"{shape[0]} @ {shape[1]}×{shape[2]}", anchor="middle", size=11.5,
-               fill="muted")  # fmt: skip
+        d.text(
+            x + 59,
+            102,
+            f"{shape[0]} @ {shape[1]}×{shape[2]}",
+            anchor="middle",
+            size=11.5,
+            fill="muted",
+        )
         before, x = x + 118, x + 150
     d.arrow([(before, 56), (before + 30, 56)])
     return d.svg()

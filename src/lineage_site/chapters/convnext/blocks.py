@@ -33,11 +33,12 @@ def blocks() -> str:
         height=428,
         title="Three blocks",
         description=" ".join(
-            f"{words}: " + ", ".join(f"{w[0]} ({c} channels)" if c else w[0] for w, _, c in steps)
+            f"{words}: "
+            + ", ".join(f"{w[0]} ({c} channels)" if c else w[0] for w, _, c in steps)
             + "."
             for words, steps in columns
         ),
-    )  # fmt: skip
+    )
     for centre, (words, steps) in zip(CENTRES, columns, strict=True):
         _column(d, centre, words, steps)
     return d.svg()
@@ -104,9 +105,14 @@ def _column(d: Drawing, centre: float, words: str, steps: list[Step]) -> None:
         else:
             height = 32.0 if channels else 20.0
             width = 118 + 0.25 * channels if channels else 92.0
-            d.rect(centre - width / 2, y, width, height, fill=f"{kind}-soft", stroke=kind,
-                   radius=3)  # fmt: skip
-            d.text(centre, y + height / 2 + 4.5, text, anchor="middle", size=12.5,
-                   weight=650 if channels else 400)  # fmt: skip
+            d.rect(centre - width / 2, y, width, height, fill=f"{kind}-soft", stroke=kind, radius=3)
+            d.text(
+                centre,
+                y + height / 2 + 4.5,
+                text,
+                anchor="middle",
+                size=12.5,
+                weight=650 if channels else 400,
+            )
         y += height
         d.line(centre, y, centre, y + GAP, stroke="muted")

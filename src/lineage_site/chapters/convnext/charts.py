@@ -86,8 +86,12 @@ def kernels() -> str:
     for k, row in rows.items():
         for accuracy in row["accuracies"]:
             d.circle(axes.x(int(k)), axes.y(100 * accuracy), 3, fill="conv-soft", stroke="conv")
-        d.text(axes.x(int(k)) + 8, axes.y(100 * row["mean"]) + 18, f"{100 * row['mean']:.1f}",
-               size=11.5)  # fmt: skip
+        d.text(
+            axes.x(int(k)) + 8,
+            axes.y(100 * row["mean"]) + 18,
+            f"{100 * row['mean']:.1f}",
+            size=11.5,
+        )
     return d.svg()
 
 

@@ -109,8 +109,8 @@ def _road() -> str:
             d.line(x(before), y, x(top1), y, stroke=kind, stroke_width=3)
         if deviation:  # one standard deviation to either side
             around = (x(top1 - deviation), x(top1 + deviation))
-            d.rect(around[0], y - 7, around[1] - around[0], 14, fill=f"{kind}-soft", stroke=kind,
-                   radius=1.5)  # fmt: skip
+            fill = "paper" if kind == "ink" else f"{kind}-soft"
+            d.rect(around[0], y - 7, around[1] - around[0], 14, fill=fill, stroke=kind, radius=1.5)
         d.circle(x(top1), y, 2.6 if deviation else 4.5, fill=kind)
         falls = top1 < before or x(top1) + 4 < x(SWIN) < x(top1) + 44
         d.text(
@@ -273,8 +273,12 @@ def _architecture() -> str:
 
 def _cost() -> str:
     """Where the multiply-adds are: windows, 1×1 convolutions, the rest."""
-    rows = (("ResNet-50", "resnet50"), ("3×3, dense → depthwise", "depthwise"),
-            ("7×7 depthwise", "kernel_7"), ("ConvNeXt-T", ""))  # fmt: skip
+    rows = (
+        ("ResNet-50", "resnet50"),
+        ("3×3, dense → depthwise", "depthwise"),
+        ("7×7 depthwise", "kernel_7"),
+        ("ConvNeXt-T", ""),
+    )
     parts = ("windows", "1×1", "the rest")
     kinds = ("conv", "dense", "muted")
     found: list[tuple[str, list[int]]] = []
@@ -291,12 +295,13 @@ def _cost() -> str:
         title="Where the multiply-adds are",
         description="; ".join(
             f"{words}: "
-            + ", ".join(f"{part} {c / sum(counts):.1%}" for part, c in zip(parts, counts,
-                                                                          strict=True))
+            + ", ".join(
+                f"{part} {c / sum(counts):.1%}" for part, c in zip(parts, counts, strict=True)
+            )
             for words, counts in found
         )
         + ".",
-    )  # fmt: skip
+    )
     left, unit = 190.0, 94.0
     for index, (part, kind) in enumerate(zip(parts, kinds, strict=True)):
         d.rect(left + 150 * index, 8, 12, 12, fill=kind)

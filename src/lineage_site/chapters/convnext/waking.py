@@ -173,6 +173,13 @@ def chart() -> str:
         _line(d, left, _rows(name, "scale"), index)
         _line(d, right, _rows(name, "scale_gradient"), index)
         _line(d, right, _rows(name, "window_gradient"), index)
+        for words, key, down in (
+            ("scale", "scale_gradient", index),
+            ("window", "window_gradient", 1),
+        ):
+            end = mean(row[-1] for row in _rows(name, key))
+            place = right.y(end) + (20 if down else -12)
+            d.text(746, place, words, size=11.5, anchor="end", fill=COLOURS[index])
     d.line(446, right.y(EPSILON), 748, right.y(EPSILON), stroke="ink", dash="6 3")
     d.text(746, right.y(EPSILON) + 15, "AdamW’s ε", size=11.5, anchor="end")
     for index, (name, rate) in enumerate(RATES.items()):

@@ -52,9 +52,12 @@ def _table(found: dict[str, Any], anatomies: dict[str, Anatomy]) -> str:
                 f"{sum(value > 0 for value in ahead)} of {len(ahead)}"
             )
         cells = (
-            name, f"{anatomy.parameters:,}", f"{anatomy.macs / 1000:.0f} K",
-            f"{mean(percent):.1f} ± {stdev(percent):.1f} %", words,
-        )  # fmt: skip
+            name,
+            f"{anatomy.parameters:,}",
+            f"{anatomy.macs / 1000:.0f} K",
+            f"{mean(percent):.1f} ± {stdev(percent):.1f} %",
+            words,
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join((*lines, ""))
 
@@ -96,8 +99,14 @@ def _digits(found: dict[str, Any], anatomies: dict[str, Anatomy]) -> str:
         x = left + step * (index + 0.5)
         colour = "output" if name == "all three" else "conv"
         d.text(x, 18, name, anchor="middle", weight=650, fill=colour)
-        d.text(x, 36, f"{2 * depth} blocks · width {width:.2f}", anchor="middle", size=11.5,
-               fill="muted")  # fmt: skip
+        d.text(
+            x,
+            36,
+            f"{2 * depth} blocks · width {width:.2f}",
+            anchor="middle",
+            size=11.5,
+            fill="muted",
+        )
         cell = picture / side
         corner = x - picture / 2
         levels = (shrunk(digit, side)[0, 0] * 0.31 + 0.13).clamp(0, 1)
@@ -105,10 +114,17 @@ def _digits(found: dict[str, Any], anatomies: dict[str, Anatomy]) -> str:
         seen = min(anatomy.receptive_field or 0, side) * cell
         inset = (picture - seen) / 2
         d.rect(corner + inset, 58 + inset, seen, seen, stroke=colour, stroke_width=2.5)
-        d.text(x, 174, f"{side} × {side}, sees {anatomy.receptive_field}", anchor="middle",
-               size=11.5, fill="muted")  # fmt: skip
-        d.text(x, 192, f"{anatomy.macs / 1000:.0f} K MACs", anchor="middle", size=11.5,
-               fill="muted")  # fmt: skip
+        d.text(
+            x,
+            174,
+            f"{side} × {side}, sees {anatomy.receptive_field}",
+            anchor="middle",
+            size=11.5,
+            fill="muted",
+        )
+        d.text(
+            x, 192, f"{anatomy.macs / 1000:.0f} K MACs", anchor="middle", size=11.5, fill="muted"
+        )
         for place, value in enumerate(values):
             d.circle(x - 36 + 6.5 * place, level(value), 3, fill=f"{colour}-soft", stroke=colour)
         middle = level(mean(values))

@@ -31,8 +31,13 @@ KINDS = (
     ("last", "norm"),
     ("head", "output"),
 )
-WORDS = {"squeeze_excitation": "squeeze-and-excitation", "expand": "expand 1×1",
-         "depthwise": "depthwise", "project": "project 1×1", "last": "last 1×1"}  # fmt: skip
+WORDS = {
+    "squeeze_excitation": "squeeze-and-excitation",
+    "expand": "expand 1×1",
+    "depthwise": "depthwise",
+    "project": "project 1×1",
+    "last": "last 1×1",
+}
 
 
 def draw() -> dict[str, str]:
@@ -78,8 +83,15 @@ def _scaling() -> str:
         x = left
         for channels, side in blocks:
             tall = side * up
-            d.rect(x, middle - tall / 2, channels * across, tall, fill=f"{kind}-soft", stroke=kind,
-                   stroke_width=0.8)  # fmt: skip
+            d.rect(
+                x,
+                middle - tall / 2,
+                channels * across,
+                tall,
+                fill=f"{kind}-soft",
+                stroke=kind,
+                stroke_width=0.8,
+            )
             x += channels * across + 1
         words = (
             f"{len(blocks)} blocks · up to {max(c for c, _ in blocks)} channels · "
@@ -137,8 +149,14 @@ def _block() -> str:
     down(118, 134)
     bar(134, wide, shape("expand.0"), "input")
     down(158, 174)
-    d.box(left, 174, wide, 52, (f"depthwise: {kernel}×{kernel} convolution",
-                                "each channel alone; batch norm, swish"), "pool")  # fmt: skip
+    d.box(
+        left,
+        174,
+        wide,
+        52,
+        (f"depthwise: {kernel}×{kernel} convolution", "each channel alone; batch norm, swish"),
+        "pool",
+    )
     down(226, 242)
     bar(242, wide, shape("depthwise.0"), "input")
     down(266, 356)
@@ -158,8 +176,16 @@ def _block() -> str:
         y += 50
     d.circle(middle, 369, 13, fill="act-soft", stroke="act")
     d.text(middle, 373.5, "×", anchor="middle", size=14, weight=650)
-    d.arrow([(gate + 122, y), (gate + 122, 388), (left + wide + 26, 388), (left + wide + 26, 369),
-             (middle + 13, 369)], stroke="act")  # fmt: skip
+    d.arrow(
+        [
+            (gate + 122, y),
+            (gate + 122, 388),
+            (left + wide + 26, 388),
+            (left + wide + 26, 369),
+            (middle + 13, 369),
+        ],
+        stroke="act",
+    )
     d.text(gate, 408, "a gate for each channel,", size=11.5, fill="muted")
     d.text(gate, 424, "from 0 (shut) to 1 (open)", size=11.5, fill="muted")
     down(382, 404)
@@ -184,13 +210,22 @@ def _cost(anatomy: Anatomy) -> str:
     """Where B0's weights, multiply-adds and activations are, by the kind of layer."""
     counted = [layer for layer in anatomy.layers if layer.macs]
     measures = (
-        ("weights", {k: sum(layer.parameters for layer in anatomy.layers if _kind(layer.name) == k)
-                     for k, _ in KINDS}),
-        ("multiply-adds", {k: sum(layer.macs for layer in counted if _kind(layer.name) == k)
-                           for k, _ in KINDS}),
-        ("activations", {k: sum(_size(layer) for layer in counted if _kind(layer.name) == k)
-                         for k, _ in KINDS}),
-    )  # fmt: skip
+        (
+            "weights",
+            {
+                k: sum(layer.parameters for layer in anatomy.layers if _kind(layer.name) == k)
+                for k, _ in KINDS
+            },
+        ),
+        (
+            "multiply-adds",
+            {k: sum(layer.macs for layer in counted if _kind(layer.name) == k) for k, _ in KINDS},
+        ),
+        (
+            "activations",
+            {k: sum(_size(layer) for layer in counted if _kind(layer.name) == k) for k, _ in KINDS},
+        ),
+    )
     d = Drawing(
         "efficientnet-cost",
         width=760,
@@ -199,11 +234,14 @@ def _cost(anatomy: Anatomy) -> str:
         description="Three bars, each parted by the kind of layer. "
         + " ".join(
             f"{word}: "
-            + ", ".join(f"{WORDS.get(k, k)} {100 * v / sum(parts.values()):.0f} percent"
-                        for k, v in parts.items()) + "."
+            + ", ".join(
+                f"{WORDS.get(k, k)} {100 * v / sum(parts.values()):.0f} percent"
+                for k, v in parts.items()
+            )
+            + "."
             for word, parts in measures
         ),
-    )  # fmt: skip
+    )
     left, right = 126.0, 748.0
     x, y = left, 12.0
     for key, colour in KINDS:
@@ -223,8 +261,13 @@ def _cost(anatomy: Anatomy) -> str:
             width = (right - left) * parts[key] / total
             d.rect(x, y, width, 40, fill=f"{colour}-soft", stroke=colour)
             if width > 30:
-                d.text(x + width / 2, y + 25, f"{100 * parts[key] / total:.0f} %", size=12,
-                       anchor="middle")  # fmt: skip
+                d.text(
+                    x + width / 2,
+                    y + 25,
+                    f"{100 * parts[key] / total:.0f} %",
+                    size=12,
+                    anchor="middle",
+                )
             x += width
     return d.svg()
 

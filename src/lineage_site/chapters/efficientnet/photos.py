@@ -73,8 +73,13 @@ def _filters(model: EfficientNet) -> str:
         x, y = 1 + place % across * step, 1 + place // across * step
         d.photo(x, y, 3 * cell, image)
         d.rect(x, y, 3 * cell, 3 * cell, stroke="line")
-    d.text(1, 2 * step + 12, "grey: weight 0 · each filter scaled by its own largest weight",
-           size=12, fill="muted")  # fmt: skip
+    d.text(
+        1,
+        2 * step + 12,
+        "grey: weight 0 · each filter scaled by its own largest weight",
+        size=12,
+        fill="muted",
+    )
     return d.svg()
 
 
@@ -118,8 +123,14 @@ def _maps(model: EfficientNet, photos: Sequence[tuple[Image.Image, str, str]]) -
         d.photo(x, 1, side, shown)
         d.photo(x, side + 9, side, Image.fromarray(lit.byte().numpy()))
         d.text(x + side / 2, 2 * side + 28, label, anchor="middle", weight=650)
-        d.text(x + side / 2, 2 * side + 46, f"{100 * probability:.0f} %", anchor="middle",
-               size=12, fill="muted")  # fmt: skip
+        d.text(
+            x + side / 2,
+            2 * side + 46,
+            f"{100 * probability:.0f} %",
+            anchor="middle",
+            size=12,
+            fill="muted",
+        )
     return d.svg()
 
 
@@ -139,11 +150,14 @@ def _resolution(model: EfficientNet, photos: Sequence[tuple[Image.Image, str, st
         description="The probability that Lite0 gives to each photograph's class against the side "
         "of the image. "
         + " ".join(
-            f"{word}: " + ", ".join(f"{100 * p:.0f} percent at {s} pixels"
-                                    for s, p in zip(SIDES, line, strict=True)) + "."
+            f"{word}: "
+            + ", ".join(
+                f"{100 * p:.0f} percent at {s} pixels" for s, p in zip(SIDES, line, strict=True)
+            )
+            + "."
             for (_, _, word), line in zip(photos, lines, strict=True)
         ),
-    )  # fmt: skip
+    )
     frame: Box = (64, 34, 580, 270)
     axes = Axes(d, frame, (80, 460), (0, 100), ("side of the image, pixels", "probability, %"))
     trained = axes.x(224)

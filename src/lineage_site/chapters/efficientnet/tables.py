@@ -14,8 +14,12 @@ from lineage_site.facts.printed import PRINTED
 
 __all__ = ["counted", "tables"]
 
-TIMED = {"vgg16": "VGG\u201116", "resnet50": "ResNet\u201150", "efficientnet_b0": "B0",
-         "convnext_tiny": "ConvNeXt\u2011T"}  # fmt: skip
+TIMED = {
+    "vgg16": "VGG\u201116",
+    "resnet50": "ResNet\u201150",
+    "efficientnet_b0": "B0",
+    "convnext_tiny": "ConvNeXt\u2011T",
+}
 
 
 def tables(b0: Anatomy) -> dict[str, str]:
@@ -60,11 +64,16 @@ def _family() -> str:
         weights, unit, why_weights = _printed(name, "parameters")
         macs, giga, why_macs = _printed(name, "macs")
         cells = (
-            f"B{number}", f"{scaling.depth:g}", f"{scaling.width:g}", str(scaling.resolution),
+            f"B{number}",
+            f"{scaling.depth:g}",
+            f"{scaling.width:g}",
+            str(scaling.resolution),
             str(len(blocks)),
-            f"{own / unit:.2f} M", f"{weights} M" + (" ≠" if why_weights else ""),
-            f"{macs_own / giga:.3g} G", f"{macs} G" + (" ≠" if why_macs else ""),
-        )  # fmt: skip
+            f"{own / unit:.2f} M",
+            f"{weights} M" + (" ≠" if why_weights else ""),
+            f"{macs_own / giga:.3g} G",
+            f"{macs} G" + (" ≠" if why_macs else ""),
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join((*lines, ""))
 
@@ -99,8 +108,13 @@ def _stages(anatomy: Anatomy) -> str:
         parts.append((f"stages.{index}", words))
     parts += [("last", "1×1 convolution"), ("head", "mean over the map, linear")]
     for number, (prefix, words) in enumerate(parts, 1):
-        inside = [layer for layer in anatomy.layers if layer.name.split(".0")[0] == prefix
-                  or layer.name == prefix or layer.name.startswith(f"{prefix}.")]  # fmt: skip
+        inside = [
+            layer
+            for layer in anatomy.layers
+            if layer.name.split(".0")[0] == prefix
+            or layer.name == prefix
+            or layer.name.startswith(f"{prefix}.")
+        ]
         fields = [layer.receptive_field for layer in inside if layer.receptive_field]
         cells = (
             str(number) if number < 9 else ("9" if prefix == "last" else ""),
@@ -129,10 +143,13 @@ def _times() -> str:
             for part in ("forward", "step")
         )
         cells = (
-            words, f"{anatomy.macs / 1e9:.2f} G",
-            f"{anatomy.activations / 1e6:.1f} M", f"{answer:.0f} ms", f"{step:.0f} ms",
+            words,
+            f"{anatomy.macs / 1e9:.2f} G",
+            f"{anatomy.activations / 1e6:.1f} M",
+            f"{answer:.0f} ms",
+            f"{step:.0f} ms",
             f"{anatomy.macs / answer / 1e6:.0f} G",
-        )  # fmt: skip
+        )
         lines.append(f"| {' | '.join(cells)} |")
     where = (
         f"In fp32; medians of {found['settings']['rounds']} rounds, in which the networks took "

@@ -42,8 +42,9 @@ def _gradients(forms: dict[str, list[dict[str, list[float]]]]) -> str:
     """How many times stronger the gradient is with the auxiliary classifiers, by module."""
     names = list(forms["paper"][0])
     ratios = {f: [[r[n][1] / r[n][0] for n in names] for r in rs] for f, rs in forms.items()}
-    means = {form: [mean(column) for column in zip(*rows, strict=True)]
-             for form, rows in ratios.items()}  # fmt: skip
+    means = {
+        form: [mean(column) for column in zip(*rows, strict=True)] for form, rows in ratios.items()
+    }
     left, right, top, bottom = 64, 736, 44, 264
     d = Drawing(
         "googlenet-gradients",
@@ -106,9 +107,13 @@ def _squeeze(rows: list[dict[str, Any]]) -> str:
         + ".",
     )
     axes = Axes(
-        d, (70, 44, 610, 270), (80, 2200), (45, 100), ("thousand multiply-adds", "accuracy in %"),
+        d,
+        (70, 44, 610, 270),
+        (80, 2200),
+        (45, 100),
+        ("thousand multiply-adds", "accuracy in %"),
         logarithmic=True,
-    )  # fmt: skip
+    )
     points = [(axes.x(r["macs"] / 1e3), axes.y(100 * mean(r["accuracies"]))) for r in rows]
     polyline(d, points, 0)
     for row, (x, y) in zip(rows, points, strict=True):
@@ -116,8 +121,13 @@ def _squeeze(rows: list[dict[str, Any]]) -> str:
         d.line(x, axes.y(centre - deviation), x, axes.y(centre + deviation), stroke="conv")
         d.circle(x, y, 5, fill="conv")
         end = row["channels"] is None
-        d.text(x + (8 if end else 10), y + (30 if end else 22), _words(row["channels"]), size=12,
-               anchor="middle" if end else "start")  # fmt: skip
+        d.text(
+            x + (8 if end else 10),
+            y + (30 if end else 22),
+            _words(row["channels"]),
+            size=12,
+            anchor="middle" if end else "start",
+        )
     return d.svg()
 
 
@@ -161,8 +171,9 @@ def _scales(rows: dict[str, dict[str, Any]]) -> str:
     inner = images[labels == 5][0, 0, 5:27, 5:27].float()[None, None]
     for index, side in enumerate(SIZES):
         middle = 64 + (index + 0.5) * 204
-        small = torch.nn.functional.interpolate(inner, size=(side, side), mode="bilinear",
-                                                antialias=True)[0, 0]  # fmt: skip
+        small = torch.nn.functional.interpolate(
+            inner, size=(side, side), mode="bilinear", antialias=True
+        )[0, 0]
         canvas = torch.zeros(32, 32)
         start = (32 - side) // 2
         canvas[start : start + side, start : start + side] = small / 255
@@ -172,8 +183,14 @@ def _scales(rows: dict[str, dict[str, Any]]) -> str:
             values = [100 * sizes[index] for sizes in row["sizes"]]
             x = middle + (series - 1) * 44
             centre, deviation = mean(values), stdev(values)
-            d.line(x, level(centre - deviation), x, level(min(100, centre + deviation)),
-                   stroke=COLOURS[series], stroke_width=2)  # fmt: skip
+            d.line(
+                x,
+                level(centre - deviation),
+                x,
+                level(min(100, centre + deviation)),
+                stroke=COLOURS[series],
+                stroke_width=2,
+            )
             for value in values:
                 d.circle(x + 9, level(value), 2.2, fill=COLOURS[series])
             d.circle(x, level(centre), 5, fill=COLOURS[series])

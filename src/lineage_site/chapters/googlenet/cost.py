@@ -89,16 +89,31 @@ def cost() -> str:
                 size = layer.macs * unit
                 pointwise = layer.name not in ("branch_3x3.1.0", "branch_5x5.1.0")
                 kind = "dense" if pointwise else "conv"
-                d.rect(x, top, size, 17, fill=f"{kind}-soft" if line else "conv",
-                       stroke=kind if line else "conv")  # fmt: skip
+                d.rect(
+                    x,
+                    top,
+                    size,
+                    17,
+                    fill=f"{kind}-soft" if line else "conv",
+                    stroke=kind if line else "conv",
+                )
                 x += size
             total = sum(layer.macs for layer in layers)
             d.text(x + 8, top + 13, f"{total / 1e6:.1f}", size=12, fill="muted")
-    legend = ((0, "conv", "conv", "naive"), (76, "dense-soft", "dense", "1×1"),
-              (138, "conv-soft", "conv", "3×3 or 5×5 behind it"))  # fmt: skip
+    legend = (
+        (0, "conv", "conv", "naive"),
+        (76, "dense-soft", "dense", "1×1"),
+        (138, "conv-soft", "conv", "3×3 or 5×5 behind it"),
+    )
     for shift, fill, stroke, words in legend:
         d.rect(left + shift, 14, 12, 12, fill=fill, stroke=stroke)
         d.text(left + shift + 18, 24.5, words, size=12, fill="muted")
-    d.text(left, 296, f"together: {sums[0] / 1e6:.1f} million multiply-adds naive, "
-           f"{sums[1] / 1e6:.1f} with the 1×1", size=12.5, weight=600)  # fmt: skip
+    d.text(
+        left,
+        296,
+        f"together: {sums[0] / 1e6:.1f} million multiply-adds naive, "
+        f"{sums[1] / 1e6:.1f} with the 1×1",
+        size=12.5,
+        weight=600,
+    )
     return d.svg()

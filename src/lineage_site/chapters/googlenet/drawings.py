@@ -64,9 +64,13 @@ def _architecture(anatomy: Anatomy) -> str:
     modules = _rows(anatomy)
     # Name of the figure, name of the layer, kind.
     columns: list[tuple[str, str, str]] = [
-        ("input", "", "input"), ("7×7", "stem.0.0", "conv"), ("", "stem.1", "pool"),
-        ("1×1", "stem.3.0", "dense"), ("3×3", "stem.4.0", "conv"), ("", "stem.6", "pool"),
-    ]  # fmt: skip
+        ("input", "", "input"),
+        ("7×7", "stem.0.0", "conv"),
+        ("", "stem.1", "pool"),
+        ("1×1", "stem.3.0", "dense"),
+        ("3×3", "stem.4.0", "conv"),
+        ("", "stem.6", "pool"),
+    ]
     for name in modules:
         if name in ("4a", "5a"):
             columns.append(("", f"pool_{int(name[0]) - 1}", "pool"))
@@ -117,8 +121,9 @@ def _architecture(anatomy: Anatomy) -> str:
         x += column
     for side, ends in sides.items():
         d.line(min(ends), 264, max(ends), 264, stroke="muted")
-        d.text((min(ends) + max(ends)) / 2, 280, str(side), anchor="middle", size=11.5,
-               fill="muted")  # fmt: skip
+        d.text(
+            (min(ends) + max(ends)) / 2, 280, str(side), anchor="middle", size=11.5, fill="muted"
+        )
     names = {"7×7": "conv 7×7", "3×3": "conv 3×3"}
     for label, centre in places.items():
         row = counts.get(names.get(label, label))
@@ -130,8 +135,9 @@ def _architecture(anatomy: Anatomy) -> str:
         d.arrow([(places[name], middle - 27), (places[name], 60)], stroke="output")
         d.text(places[name], 52, "auxiliary", anchor="middle", size=11.5, fill="output")
     left = 12.0
-    for words, (fill, stroke) in zip(("1×1", "1×1, then 3×3", "1×1, then 5×5", "pool, then 1×1"),
-                                     STRIPES.values(), strict=True):  # fmt: skip
+    for words, (fill, stroke) in zip(
+        ("1×1", "1×1, then 3×3", "1×1, then 5×5", "pool, then 1×1"), STRIPES.values(), strict=True
+    ):
         d.rect(left, 368, 12, 12, fill=fill, stroke=stroke)
         d.text(left + 18, 378.5, words, size=12, fill="muted")
         left += 46 + 6.6 * len(words)
@@ -171,8 +177,10 @@ def _module() -> str:
             if isinstance(layer, nn.Conv2d):
                 kernel = layer.kernel_size[0]
                 kind = "dense" if kernel == 1 else "conv"
-                words = [f"{kernel}×{kernel}, {sizes[full][0]}",
-                         f"{sum(p.numel() for p in layer.parameters()):,} weights"]  # fmt: skip
+                words = [
+                    f"{kernel}×{kernel}, {sizes[full][0]}",
+                    f"{sum(p.numel() for p in layer.parameters()):,} weights",
+                ]
             elif isinstance(layer, nn.MaxPool2d):
                 kind, words = "pool", ["max 3×3, stride 1", f"{sizes[full][0]} channels"]
             else:
@@ -226,8 +234,11 @@ def _fields(anatomy: Anatomy) -> str:
         x, y = 8.0 + index * (side + gap), 28.0
         d.text(x + side / 2, 18, name, anchor="middle", weight=650)
         d.photo(x, y, side, photo.resize((side, side)))
-        for branch, kind in (("branch_5x5", "conv"), ("branch_3x3", "output"),
-                             ("branch_1x1", "dense")):  # fmt: skip
+        for branch, kind in (
+            ("branch_5x5", "conv"),
+            ("branch_3x3", "output"),
+            ("branch_1x1", "dense"),
+        ):
             size = float(found[name][branch])
             corner = (side - size) / 2
             d.rect(x + corner, y + corner, size, size, stroke="paper", stroke_width=4.5)

@@ -11,8 +11,9 @@ __all__ = ["questions"]
 def questions() -> tuple[Question, ...]:
     """Five questions; the counts are the network's own."""
     width = TABLE_1["3a"]
-    layers = {x.name: x for x in describe(Inception(192, width=width, config=PAPER),
-                                          (192, 28, 28)).layers}  # fmt: skip
+    layers = {
+        x.name: x for x in describe(Inception(192, width=width, config=PAPER), (192, 28, 28)).layers
+    }
     squeezed = layers["branch_5x5.0.0"].macs + layers["branch_5x5.1.0"].macs
     plain = 25 * 192 * width.branch_5x5 * 28 * 28
     network = create_model("googlenet_paper")

@@ -131,11 +131,17 @@ def _c3() -> str:
         height=top + 6 * cell + 34,
         title="Which maps of S2 each map of C3 looks at",
         description="Sixteen columns, one for each map of C3; six rows, one for each map of S2. "
-        + "; ".join(f"C3 map {i} looks at {', '.join(map(str, row))}" for i, row in
-                    enumerate(C3_TABLE)) + ".",
-    )  # fmt: skip
-    groups = ((0, 6, "three neighbours"), (6, 12, "four neighbours"), (12, 15, "four, apart"),
-              (15, 16, "all"))  # fmt: skip
+        + "; ".join(
+            f"C3 map {i} looks at {', '.join(map(str, row))}" for i, row in enumerate(C3_TABLE)
+        )
+        + ".",
+    )
+    groups = (
+        (0, 6, "three neighbours"),
+        (6, 12, "four neighbours"),
+        (12, 15, "four, apart"),
+        (15, 16, "all"),
+    )
     for start, stop, words in groups:
         x1, x2 = left + start * cell + 4, left + stop * cell - 4
         d.line(x1, 24, x2, 24, stroke="conv", stroke_width=2)
@@ -184,8 +190,13 @@ def _codes(model: nn.Module) -> str:
         "values of F6 for that digit, drawn 7 by 12: they resemble the code"
         + (f", but for {', '.join(wrong)}, named wrongly." if wrong else " in each case."),
     )
-    for line, words in ((48, "code"), (64, "(fixed)"), (146, "digit"), (222, "F6’s"),
-                        (238, "answer")):  # fmt: skip
+    for line, words in (
+        (48, "code"),
+        (64, "(fixed)"),
+        (146, "digit"),
+        (222, "F6’s"),
+        (238, "answer"),
+    ):
         d.text(left - 14, line, words, anchor="end", size=12, fill="muted")
     for digit in range(10):
         x = left + digit * step
@@ -249,17 +260,26 @@ def _fields(anatomy: Anatomy) -> str:
         title="The receptive field grows from layer to layer",
         description="The same handwritten 5 for each layer, with the square that one unit of the "
         "layer sees: "
-        + ", ".join(f"{n} {layer.receptive_field} by {layer.receptive_field}" for n, layer in
-                    layers) + " pixels.",
-    )  # fmt: skip
+        + ", ".join(
+            f"{n} {layer.receptive_field} by {layer.receptive_field}" for n, layer in layers
+        )
+        + " pixels.",
+    )
     for index, (name, layer) in enumerate(layers):
         x, y = 8 + index * (side + gap), 26
         size, stride = layer.receptive_field or 0, layer.stride or 1
         d.text(x + side / 2, 17, name, anchor="middle", weight=700, fill=KINDS[name])
         d.picture(x, y, cell, digit)
         start = (layer.output_shape[-1] // 2) * stride * cell
-        d.rect(x + start, y + start, size * cell, size * cell,
-               fill="none", stroke=KINDS[name], stroke_width=3)  # fmt: skip
+        d.rect(
+            x + start,
+            y + start,
+            size * cell,
+            size * cell,
+            fill="none",
+            stroke=KINDS[name],
+            stroke_width=3,
+        )
         d.text(x + side / 2, y + side + 20, f"{size} × {size}", anchor="middle")
     return d.svg()
 

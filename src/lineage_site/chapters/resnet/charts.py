@@ -39,8 +39,9 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
 
 
-def _lines(d: Drawing, axes: Axes, xs: Sequence[float], runs: Runs, key: str, kind: str,
-           dash: str = "") -> None:  # fmt: skip
+def _lines(
+    d: Drawing, axes: Axes, xs: Sequence[float], runs: Runs, key: str, kind: str, dash: str = ""
+) -> None:
     """Each seed thin, their mean thick."""
     for run in runs:
         points = [(axes.x(x), axes.y(y)) for x, y in zip(xs, run[key], strict=True)]
@@ -75,8 +76,13 @@ def _degradation(runs: Runs) -> str:
         for row, (layers, dash) in enumerate(((20, "6 3"), (56, ""))):
             x = box[2] - 118
             y = 20 * row + (box[1] + 16 if form == "residual" else axes.y(0.85))
-            d.arrow([(x, y - 4), (x + 30, y - 4)], stroke=COLOUR[form], stroke_width=2.2,
-                    dash=dash, head=False)  # fmt: skip
+            d.arrow(
+                [(x, y - 4), (x + 30, y - 4)],
+                stroke=COLOUR[form],
+                stroke_width=2.2,
+                dash=dash,
+                head=False,
+            )
             d.text(x + 38, y, f"{layers} layers", size=12)
     return d.svg()
 
@@ -113,15 +119,20 @@ def _gradients(runs: Runs) -> str:
     low, high = min(values) / 1.5, max(values) * 1.5
     for index, (key, words) in enumerate(parts):
         box = (64 + 372 * index, 46, 372 + 372 * index, 272)
-        axes = Axes(d, box, (1, 27), (low, high), ("block", f"gradient’s norm, {words}"),
-                    logarithmic_y=True)  # fmt: skip
+        axes = Axes(
+            d, box, (1, 27), (low, high), ("block", f"gradient’s norm, {words}"), logarithmic_y=True
+        )
         for form in ("plain", "residual"):
             rows = series[form, key]
             _lines(d, axes, range(1, 28), rows, key, COLOUR[form])
         for row, form in enumerate(("plain", "residual")):
             y = box[1] + 14 + 20 * row
-            d.arrow([(box[2] - 110, y - 4), (box[2] - 80, y - 4)], stroke=COLOUR[form],
-                    stroke_width=2.2, head=False)  # fmt: skip
+            d.arrow(
+                [(box[2] - 110, y - 4), (box[2] - 80, y - 4)],
+                stroke=COLOUR[form],
+                stroke_width=2.2,
+                head=False,
+            )
             d.text(box[2] - 72, y, form, size=12)
     return d.svg()
 
@@ -149,8 +160,13 @@ def _deleted(runs: Runs) -> str:
     for index, (layers, forms) in enumerate(panels):
         box = (56 + 372 * index, 46, 372 + 372 * index, 272)
         count = (layers - 2) // 2
-        axes = Axes(d, box, (0.5, count + 0.5), (0, 100),
-                    ("block taken out", f"accuracy in %, {layers} layers"))  # fmt: skip
+        axes = Axes(
+            d,
+            box,
+            (0.5, count + 0.5),
+            (0, 100),
+            ("block taken out", f"accuracy in %, {layers} layers"),
+        )
         for shift, form in enumerate(forms):
             rows = _of(runs, form, layers)
             whole = axes.y(100 * mean(r["accuracy"] for r in rows))
@@ -159,8 +175,14 @@ def _deleted(runs: Runs) -> str:
                 if not values:
                     continue
                 x = axes.x(block + 1) + (8 * shift - 4 if len(forms) > 1 else 0)
-                d.line(x, axes.y(100 * min(values)), x, axes.y(100 * max(values)),
-                       stroke=COLOUR[form], stroke_width=1.6)  # fmt: skip
+                d.line(
+                    x,
+                    axes.y(100 * min(values)),
+                    x,
+                    axes.y(100 * max(values)),
+                    stroke=COLOUR[form],
+                    stroke_width=1.6,
+                )
                 d.circle(x, axes.y(100 * mean(values)), 4, fill=COLOUR[form])
         for place, form in enumerate(forms):
             x = box[0] + 14 + 110 * place

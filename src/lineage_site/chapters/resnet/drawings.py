@@ -86,8 +86,11 @@ def _architecture() -> str:
             projected = not isinstance(block.shortcut, nn.Identity)
             left = x - 8
             top = sheet("conv", side, channels)
-            d.arrow([(left, middle), (left, top - 13), (x + 9, top - 13), (x + 9, middle - 2)],
-                    stroke="output", dash="4 3" if projected else "")  # fmt: skip
+            d.arrow(
+                [(left, middle), (left, top - 13), (x + 9, top - 13), (x + 9, middle - 2)],
+                stroke="output",
+                dash="4 3" if projected else "",
+            )
             d.line(x, middle, x + 17, middle, stroke="muted")
             x += 17 if number < len(blocks) - 1 else 29
         centre = (first + x - 29) / 2
@@ -131,8 +134,9 @@ def _block() -> str:
         "norm, a ReLU after each. Basic: the same, and the block's input is added before the "
         "last ReLU. Bottleneck: a 1 by 1 convolution from 256 to 64 channels, a 3 by 3 on 64, a "
         "1 by 1 back to 256, and the input added. Weights: "
-        + ", ".join(f"{name} {count:,}" for name, count in counts.items()) + ".",
-    )  # fmt: skip
+        + ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        + ".",
+    )
     for column, (name, block, parts) in enumerate(blocks):
         x, wide = 36 + 252 * column, 130
         centre, y = x + wide / 2, 62.0
@@ -158,8 +162,11 @@ def _block() -> str:
         else:
             plus = y + 32
             d.arrow([(centre, y), (centre, plus - 11)])
-            d.arrow([(centre, 38), (x - 20, 38), (x - 20, plus), (centre - 11, plus)],
-                    stroke="output", stroke_width=2)  # fmt: skip
+            d.arrow(
+                [(centre, 38), (x - 20, 38), (x - 20, plus), (centre - 11, plus)],
+                stroke="output",
+                stroke_width=2,
+            )
             d.circle(centre, plus, 11, fill="output-soft", stroke="output")
             d.line(centre - 6, plus, centre + 6, plus, stroke="output", stroke_width=2)
             d.line(centre, plus - 6, centre, plus + 6, stroke="output", stroke_width=2)
@@ -188,11 +195,15 @@ def _table_1() -> str:
         anatomy = net(config)
         name = f"resnet{layers}_paper" if config.bottleneck else f"resnet{layers}"
         cells = (
-            str(layers), ",\u00a0".join(map(str, config.blocks)),
-            "bottleneck" if config.bottleneck else "basic", f"{anatomy.parameters:,}",
-            f"{anatomy.macs / 1e9:.2f}", _printed(name, "macs"),
-            f"{anatomy.receptive_field:,}", f"{ERRORS[layers]} %",
-        )  # fmt: skip
+            str(layers),
+            ",\u00a0".join(map(str, config.blocks)),
+            "bottleneck" if config.bottleneck else "basic",
+            f"{anatomy.parameters:,}",
+            f"{anatomy.macs / 1e9:.2f}",
+            _printed(name, "macs"),
+            f"{anatomy.receptive_field:,}",
+            f"{ERRORS[layers]} %",
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join((*lines, ""))
 

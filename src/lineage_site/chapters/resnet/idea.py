@@ -73,8 +73,14 @@ def _arrives() -> str:
         d.text(left + column * (side + gap) + side / 2, 20, words, anchor="middle", weight=700)
     for index, (name, row) in enumerate(rows.items()):
         y = 32 + index * (side + 38)
-        d.text(left - 12, y + side / 2 + 4, name, anchor="end", weight=700,
-               fill="output" if index else "conv")  # fmt: skip
+        d.text(
+            left - 12,
+            y + side / 2 + 4,
+            name,
+            anchor="end",
+            weight=700,
+            fill="output" if index else "conv",
+        )
         d.photo(left, y, side, _image(picture))
         for column, (guess, share) in enumerate(row.values(), 1):
             x = left + column * (side + gap)
@@ -90,8 +96,12 @@ def _fields() -> str:
     for _, config in forms:
         layers = net(config).layers
         ends = ("stem.3", *(f"stages.{s}.{n - 1}.relu" for s, n in enumerate(config.blocks)))
-        found.append([next(x.receptive_field or 0 for x in reversed(layers) if x.name == end)
-                      for end in ends])  # fmt: skip
+        found.append(
+            [
+                next(x.receptive_field or 0 for x in reversed(layers) if x.name == end)
+                for end in ends
+            ]
+        )
     names = ("stem", *(f"stage {s}" for s in range(1, 5)))
     kinds = ("norm", "dense", "conv", "act", "output")
     d = Drawing(
@@ -102,11 +112,12 @@ def _fields() -> str:
         description="Two photographs with nested squares: the side in pixels of what a unit in "
         "the middle sees. "
         + " ".join(
-            f"{form}: " + ", ".join(f"{n} {size}" for n, size in zip(names, sizes, strict=True))
+            f"{form}: "
+            + ", ".join(f"{n} {size}" for n, size in zip(names, sizes, strict=True))
             + "."
             for (form, _), sizes in zip(forms, found, strict=True)
         ),
-    )  # fmt: skip
+    )
     scale = 330 / max(max(sizes) for sizes in found)
     for index, ((form, _), sizes) in enumerate(zip(forms, found, strict=True)):
         middle_x, middle_y = 184 + 392 * index, 200
@@ -115,8 +126,9 @@ def _fields() -> str:
         d.photo(middle_x - photo / 2, middle_y - photo / 2, photo, _image(photograph(224)))
         for name, kind, size in zip(names, kinds, sizes, strict=True):
             half = size * scale / 2
-            d.rect(middle_x - half, middle_y - half, 2 * half, 2 * half, stroke=kind,
-                   stroke_width=2.4)  # fmt: skip
+            d.rect(
+                middle_x - half, middle_y - half, 2 * half, 2 * half, stroke=kind, stroke_width=2.4
+            )
             x = middle_x + 70 * (names.index(name) - 2)
             d.text(x, 394, f"{size}", size=14, weight=700, anchor="middle", fill=kind)
             d.text(x, 412, name, size=12, anchor="middle", fill=kind)

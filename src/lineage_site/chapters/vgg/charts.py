@@ -71,14 +71,21 @@ def signals() -> str:
     words = ("convolution, from the image on", "standard deviation, as a power of ten")
     axes = Axes(d, (84, 40, 650, 318), (1, 16), (-9, 9), words)
     for index, (name, values) in enumerate(lines.items()):
-        points = [(axes.x(i + 1), axes.y(torch.tensor(v).log10().item())) for i, v in
-                  enumerate(values)]  # fmt: skip
+        points = [
+            (axes.x(i + 1), axes.y(torch.tensor(v).log10().item())) for i, v in enumerate(values)
+        ]
         polyline(d, points, index)
         for x, y in points:
             d.circle(x, y, 2.6, fill=COLOURS[index])
         shift = {"Glorot": 12, "He": -2}.get(name, 4)
-        d.text(points[-1][0] + 12, points[-1][1] + shift, name, size=12.5, weight=650,
-               fill=COLOURS[index])  # fmt: skip
+        d.text(
+            points[-1][0] + 12,
+            points[-1][1] + shift,
+            name,
+            size=12.5,
+            weight=650,
+            fill=COLOURS[index],
+        )
     return d.svg()
 
 
@@ -111,13 +118,24 @@ def windows() -> str:
         d.line(place(tick), top - 6, place(tick), bottom, dash="2 4")
         d.text(place(tick), bottom + 20, f"{tick}", size=12, anchor="middle", fill="muted")
     d.text(right, bottom + 42, "accuracy in percent", size=12, anchor="end", fill="muted")
-    d.text(left, 20, f"each disc is one of {part['seeds']} seeds; the bar is their mean", size=12,
-           fill="muted")  # fmt: skip
+    d.text(
+        left,
+        20,
+        f"each disc is one of {part['seeds']} seeds; the bar is their mean",
+        size=12,
+        fill="muted",
+    )
     for index, (name, net) in enumerate(networks.items()):
         y = top + 52 * index + 24
         d.text(left - 16, y - 3, name, anchor="end", weight=650, size=12.5)
-        d.text(left - 16, y + 14, f"{net['parameters']:,} weights", anchor="end", size=11.5,
-               fill="muted")  # fmt: skip
+        d.text(
+            left - 16,
+            y + 14,
+            f"{net['parameters']:,} weights",
+            anchor="end",
+            size=11.5,
+            fill="muted",
+        )
         values = [100 * a for a in net["accuracy"]]
         for number, value in enumerate(values):
             d.circle(place(value), y + (number % 5 - 2) * 5, 3.2, fill=COLOURS[index])
@@ -174,10 +192,12 @@ def towers() -> str:
         d.text(box[2], box[3] + 20, f"{steps}", size=12, anchor="end", fill="muted")
         for row in start["losses"]:
             points = [
-                (box[0] + (i + 0.5) / len(row) * panel,
-                 box[3] - min(v, 2.5) / 2.5 * (box[3] - box[1]))
+                (
+                    box[0] + (i + 0.5) / len(row) * panel,
+                    box[3] - min(v, 2.5) / 2.5 * (box[3] - box[1]),
+                )
                 for i, v in enumerate(row)
-            ]  # fmt: skip
+            ]
             d.arrow(points, stroke=COLOURS[index], stroke_width=1.3, head=False)
     d.text(left - 42, 326, "loss, each line one seed", size=12, fill="muted")
     d.text(left + 4 * panel + 3 * gap, 326, "step", size=12, anchor="end", fill="muted")
@@ -211,16 +231,23 @@ def field() -> str:
         d.text(x + size / 2, 22, f"stage {index + 1}", anchor="middle", weight=700, fill="conv")
         d.photo(x, top, size, picture)
         heat = torch.tensor(part["maps"][index])
-        d.picture(x, top, size / heat.shape[-1], (heat.sqrt() * 0.92).tolist(), ink="output",
-                  frame="none")  # fmt: skip
+        d.picture(
+            x, top, size / heat.shape[-1], (heat.sqrt() * 0.92).tolist(), ink="output", frame="none"
+        )
         # A unit's place along the width: its stride, and half a stride in.
         middle = (224 // stride // 2 + 0.5) * stride
         low, high = max(0.0, middle - side / 2), min(224.0, middle + side / 2)
         d.rect(x + low, top + low, high - low, high - low, stroke="conv", stroke_width=3)
         share = within(heat, 0.9)
         d.text(x + size / 2, top + size + 22, f"can see {side} × {side}", anchor="middle")
-        d.text(x + size / 2, top + size + 42, f"nine tenths lie in {share:.0%} of it",
-               anchor="middle", size=12.5, fill="muted")  # fmt: skip
+        d.text(
+            x + size / 2,
+            top + size + 42,
+            f"nine tenths lie in {share:.0%} of it",
+            anchor="middle",
+            size=12.5,
+            fill="muted",
+        )
     return d.svg()
 
 

@@ -158,8 +158,9 @@ def _stack() -> str:
         d.text(centre, 20, words, anchor="middle", weight=700, fill="conv")
         d.text(centre, 40, f"sees {side} × {side}", anchor="middle", size=12.5, fill="muted")
         most = max(max(row) for row in ways)
-        d.picture(x, top, cell, [[0.5 * v / most for v in row] for row in ways], ink="conv",
-                  frame="none")  # fmt: skip
+        d.picture(
+            x, top, cell, [[0.5 * v / most for v in row] for row in ways], ink="conv", frame="none"
+        )
         for line in range(8):
             d.line(x, top + line * cell, x + 7 * cell, top + line * cell)
             d.line(x + line * cell, top, x + line * cell, top + 7 * cell)
@@ -168,13 +169,24 @@ def _stack() -> str:
         for row in range(7):
             for column in range(7):
                 if ways[row][column]:
-                    d.text(x + (column + 0.5) * cell, top + (row + 0.5) * cell + 4.5,
-                           f"{ways[row][column]:.0f}", anchor="middle", size=12,
-                           fill="ink")  # fmt: skip
+                    d.text(
+                        x + (column + 0.5) * cell,
+                        top + (row + 0.5) * cell + 4.5,
+                        f"{ways[row][column]:.0f}",
+                        anchor="middle",
+                        size=12,
+                        fill="ink",
+                    )
         bottom = top + 7 * cell
         d.text(centre, bottom + 24, f"{9 * count} · C · C weights", anchor="middle")
-        d.text(centre, bottom + 44, f"one {side}×{side} has {side * side} · C · C",
-               anchor="middle", size=12.5, fill="muted")  # fmt: skip
+        d.text(
+            centre,
+            bottom + 44,
+            f"one {side}×{side} has {side * side} · C · C",
+            anchor="middle",
+            size=12.5,
+            fill="muted",
+        )
     return d.svg()
 
 
@@ -182,8 +194,10 @@ def _columns() -> str:
     """Table 1: the columns as stacks of layers, read off the modules."""
     left, step, cell, tall = 84, 132, 112, 19
     columns = {key: _stages(name) for key, name in NAMES.items()}
-    counts = [max(sum(isinstance(m, nn.Conv2d) for m in net[i]) for net in columns.values())
-              for i in range(5)]  # fmt: skip
+    counts = [
+        max(sum(isinstance(m, nn.Conv2d) for m in net[i]) for net in columns.values())
+        for i in range(5)
+    ]
     height = 56 + sum(counts) * (tall + 3) + 5 * 15 + 3 * (tall + 3) + 44
     d = Drawing(
         "vgg-columns",
@@ -194,33 +208,50 @@ def _columns() -> str:
         + " ".join(
             f"Column {key}: "
             + "; ".join(
-                ", ".join(f"{m.kernel_size[0]}×{m.kernel_size[0]}" for m in part
-                          if isinstance(m, nn.Conv2d))
+                ", ".join(
+                    f"{m.kernel_size[0]}×{m.kernel_size[0]}"
+                    for m in part
+                    if isinstance(m, nn.Conv2d)
+                )
                 for part in net
             )
             + "."
             for key, net in columns.items()
         )
         + " Each stage ends with max pooling; three fully connected layers end each column.",
-    )  # fmt: skip
+    )
     for index, (key, name) in enumerate(NAMES.items()):
         x = left + index * step
         layers = sum(isinstance(m, nn.Conv2d | nn.Linear) for m in _network(name).modules())
         d.text(x + cell / 2, 18, f"{key}", anchor="middle", size=15, weight=700)
-        d.text(x + cell / 2, 38, f"{layers} layers · {name}", anchor="middle", size=11.5,
-               fill="muted")  # fmt: skip
+        d.text(
+            x + cell / 2, 38, f"{layers} layers · {name}", anchor="middle", size=11.5, fill="muted"
+        )
         y = 50.0
         for i, part in enumerate(columns[key]):
             convs = [m for m in part if isinstance(m, nn.Conv2d)]
             if index == 0:
                 d.text(left - 12, y + 14, f"stage {i + 1}", size=12, anchor="end", fill="muted")
-                d.text(left - 12, y + 30, f"{convs[0].out_channels} maps", size=11.5, anchor="end",
-                       fill="muted")  # fmt: skip
+                d.text(
+                    left - 12,
+                    y + 30,
+                    f"{convs[0].out_channels} maps",
+                    size=11.5,
+                    anchor="end",
+                    fill="muted",
+                )
             for number, conv in enumerate(convs):
                 kernel = conv.kernel_size[0]
                 place = y + number * (tall + 3)
-                d.rect(x, place, cell, tall, fill="conv-soft" if kernel == 3 else "act-soft",
-                       stroke="conv" if kernel == 3 else "act", radius=3)  # fmt: skip
+                d.rect(
+                    x,
+                    place,
+                    cell,
+                    tall,
+                    fill="conv-soft" if kernel == 3 else "act-soft",
+                    stroke="conv" if kernel == 3 else "act",
+                    radius=3,
+                )
                 d.text(x + cell / 2, place + 13.5, f"{kernel}×{kernel}", anchor="middle", size=11.5)
             y += counts[i] * (tall + 3)
             d.rect(x, y + 2, cell, 6, fill="pool", radius=3)
@@ -251,11 +282,14 @@ def _block() -> str:
         + ", ".join(type(m).__name__ for m in stages[2])
         + ". Its map has 56 by 56 places until the pooling leaves 28 by 28.",
     )
-    boxes = [(f"stage {i + 1}", shapes[f"stages.{i}.{len(s) - 1}"], "conv") for i, s in
-             enumerate(stages)]  # fmt: skip
-    boxes += [("pool", f"{net.hidden[0].in_features:,} flat", "pool"),
-              ("hidden", f"{net.hidden[3].out_features:,}", "dense"),
-              ("head", f"{net.head.out_features:,}", "output")]  # fmt: skip
+    boxes = [
+        (f"stage {i + 1}", shapes[f"stages.{i}.{len(s) - 1}"], "conv") for i, s in enumerate(stages)
+    ]
+    boxes += [
+        ("pool", f"{net.hidden[0].in_features:,} flat", "pool"),
+        ("hidden", f"{net.hidden[3].out_features:,}", "dense"),
+        ("head", f"{net.head.out_features:,}", "output"),
+    ]
     x, wide, gap = 10.0, 82.0, 12.0
     places = []
     for index, (name, shape, kind) in enumerate(boxes):
@@ -299,9 +333,11 @@ def _cost() -> str:
         height=66 + len(parts) * 30,
         title="VGG-16: the weights are at the end, the work is in the convolutions",
         description="Two rows of bars for each part, its share of the parameters and of the MACs: "
-        + "; ".join(f"{name} {v[0] / totals[0]:.1%} and {v[1] / totals[1]:.1%}" for name, v in
-                    parts.items()) + ".",
-    )  # fmt: skip
+        + "; ".join(
+            f"{name} {v[0] / totals[0]:.1%} and {v[1] / totals[1]:.1%}" for name, v in parts.items()
+        )
+        + ".",
+    )
     d.text(90, 20, "parameters", weight=700)
     d.text(430, 20, "multiply-adds (MACs)", weight=700)
     for index, (name, values) in enumerate(parts.items()):

@@ -99,10 +99,11 @@ def _towers(seeds: int = 10) -> dict[str, Any]:
     starts.append(("σ = 0.01, batch norm", STARTS["σ = 0.01"], True))
     for name, start, norm in starts:
         runs = [
-            train_digits(partial(tower, start, norm=norm), seed=seed, epochs=1, lr=0.02,
-                         prepare=seven)
+            train_digits(
+                partial(tower, start, norm=norm), seed=seed, epochs=1, lr=0.02, prepare=seven
+            )
             for seed in range(seeds)
-        ]  # fmt: skip
+        ]
         losses = torch.tensor([run.losses for run in runs])
         part["starts"][name] = {
             "accuracy": [round(run.accuracy, 4) for run in runs],

@@ -55,8 +55,13 @@ def depth() -> str:
         + " ViT-B/16 sees everything in its first attention.",
     )
     top = 320
-    axes = Axes(d, (64, 40, 724, 300), (0, 50), (0, top),
-                ("layers with weights", "side of what a unit sees, in pixels"))  # fmt: skip
+    axes = Axes(
+        d,
+        (64, 40, 724, 300),
+        (0, 50),
+        (0, top),
+        ("layers with weights", "side of what a unit sees, in pixels"),
+    )
     level = axes.y(SIDE)
     d.line(64, level, 724, level, stroke="ink", dash="6 4")
     d.text(720, level - 8, "the whole picture", anchor="end", size=12)
@@ -77,8 +82,14 @@ def depth() -> str:
     points = [(axes.x(0), axes.y(1)), (axes.x(1), axes.y(BASE_16.patch)), (axes.x(2), level)]
     polyline(d, points, 3)
     d.circle(*points[-1], 6, fill=COLOURS[3], stroke="paper")
-    d.text(points[-1][0] + 10, level - 10, "ViT-B/16: its first attention", size=12.5,
-           fill=COLOURS[3], weight=650)  # fmt: skip
+    d.text(
+        points[-1][0] + 10,
+        level - 10,
+        "ViT-B/16: its first attention",
+        size=12.5,
+        fill=COLOURS[3],
+        weight=650,
+    )
     return d.svg()
 
 
@@ -119,8 +130,9 @@ def fields() -> str:
                 d.line(x, y + at, x + side, y + at, stroke="paper", stroke_width=0.8)
             d.rect(x, y, side, side, stroke=colour, stroke_width=3)
             corner = cells // 2 * side / cells
-            d.rect(x + corner, y + corner, side / cells, side / cells, stroke=colour,
-                   stroke_width=3)  # fmt: skip
+            d.rect(
+                x + corner, y + corner, side / cells, side / cells, stroke=colour, stroke_width=3
+            )
             words = f"all {SIDE} × {SIDE}"
         else:
             size = sees[name] * scale
@@ -191,11 +203,12 @@ def data(results: dict[str, Any]) -> str:
         description="Accuracy on held-out digits against the number of training digits, mean and "
         f"standard deviation of {results['seeds']} seeds. "
         + " ".join(
-            f"{name}: " + ", ".join(f"{n:,} digits {y:.1f} ± {s:.1f} percent" for n, y, s in row)
+            f"{name}: "
+            + ", ".join(f"{n:,} digits {y:.1f} ± {s:.1f} percent" for n, y, s in row)
             + "."
             for name, row in rows.items()
         ),
-    )  # fmt: skip
+    )
     low = 5 * (int(min(everything)) // 5) - 5
     words = ("training digits, logarithmic", "accuracy in percent")
     axes = Axes(d, (64, 36, 640, 282), (430, 5200), (low, 100), words, logarithmic=True)

@@ -79,8 +79,14 @@ def _shuffled(seeing: ViT, blind: ViT) -> str:
         "are the same.",
     )
     for column, words in ((0, "with positions"), (1, "without positions")):
-        d.text(330 + 270 * column, 20, words, anchor="middle", weight=650,
-               fill="conv" if column == 0 else "output")  # fmt: skip
+        d.text(
+            330 + 270 * column,
+            20,
+            words,
+            anchor="middle",
+            weight=650,
+            fill="conv" if column == 0 else "output",
+        )
     for line, (how, images) in enumerate((("in order", digit), ("shuffled", mixed))):
         y = 36 + 180 * line
         cell = 4.25
@@ -96,10 +102,22 @@ def _shuffled(seeing: ViT, blind: ViT) -> str:
             d.line(left, bottom, left + 220, bottom, stroke="muted")
             for label, share in enumerate(scores[who, how].tolist()):
                 height = 100 * share
-                d.rect(left + 22 * label + 3, bottom - height, 16, height,
-                       fill=kind if label == right else f"{kind}-soft", stroke=kind)  # fmt: skip
-                d.text(left + 22 * label + 11, bottom + 16, str(label), anchor="middle", size=12,
-                       fill="muted")  # fmt: skip
+                d.rect(
+                    left + 22 * label + 3,
+                    bottom - height,
+                    16,
+                    height,
+                    fill=kind if label == right else f"{kind}-soft",
+                    stroke=kind,
+                )
+                d.text(
+                    left + 22 * label + 11,
+                    bottom + 16,
+                    str(label),
+                    anchor="middle",
+                    size=12,
+                    fill="muted",
+                )
             d.text(left + 110, y + 14, f"says {said[who, how]}", anchor="middle", size=12.5)
     return d.svg()
 
@@ -148,8 +166,13 @@ def _attention(model: ViT) -> str:
     )
     d.text(8, 34 + size / 2, "digit", weight=650)
     for head in range(heads):
-        d.text(8, 34 + (size + 14) * (head + 1) + size / 2, f"head {head + 1}", weight=650,
-               fill="output")  # fmt: skip
+        d.text(
+            8,
+            34 + (size + 14) * (head + 1) + size / 2,
+            f"head {head + 1}",
+            weight=650,
+            fill="output",
+        )
     for index in range(len(wanted)):
         x = 84 + step * index
         levels = (digits[index, 0] / 255).tolist()

@@ -133,15 +133,22 @@ def _architecture(anatomy: Anatomy) -> str:
         "blocks. From the class token alone, a norm and a linear layer make 1,000 scores.",
     )
     top, size = 52, 182
-    d.text(12 + size / 2, 22, f"{anatomy.input_size[-1]} × {anatomy.input_size[-1]} pixels",
-           anchor="middle", weight=650)  # fmt: skip
+    d.text(
+        12 + size / 2,
+        22,
+        f"{anatomy.input_size[-1]} × {anatomy.input_size[-1]} pixels",
+        anchor="middle",
+        weight=650,
+    )
     d.photo(12, top, size, middle_square(sample("china.jpg")).resize((224, 224)))
     cell = size / side
     for index in range(side + 1):
-        d.line(12 + index * cell, top, 12 + index * cell, top + size, stroke="paper",
-               stroke_width=1)  # fmt: skip
-        d.line(12, top + index * cell, 12 + size, top + index * cell, stroke="paper",
-               stroke_width=1)  # fmt: skip
+        d.line(
+            12 + index * cell, top, 12 + index * cell, top + size, stroke="paper", stroke_width=1
+        )
+        d.line(
+            12, top + index * cell, 12 + size, top + index * cell, stroke="paper", stroke_width=1
+        )
     row, column = 6, side - 2
     x, y = 12 + column * cell, top + row * cell
     d.rect(x, y, cell, cell, stroke="conv", stroke_width=3)
@@ -165,14 +172,22 @@ def _architecture(anatomy: Anatomy) -> str:
     # the blocks, one sheet each
     first = 456
     for index in range(depth):
-        d.rect(first + 6 * index, top + 2 + 2 * index, 78, size - 30, fill="dense-soft",
-               stroke="dense", radius=4)  # fmt: skip
+        d.rect(
+            first + 6 * index,
+            top + 2 + 2 * index,
+            78,
+            size - 30,
+            fill="dense-soft",
+            stroke="dense",
+            radius=4,
+        )
     face = first + 6 * (depth - 1)
     d.text(face + 39, middle + 2, "block", anchor="middle", weight=650)
     d.text(face + 39, middle + 20, f"× {depth}", anchor="middle", size=12, fill="muted")
     d.text((first + face + 78) / 2, 22, f"{depth} encoder blocks", anchor="middle", weight=650)
-    d.text((first + face + 78) / 2, 40, "each token sees all", anchor="middle", size=12,
-           fill="muted")  # fmt: skip
+    d.text(
+        (first + face + 78) / 2, 40, "each token sees all", anchor="middle", size=12, fill="muted"
+    )
     end, level = face + 78, top + 70
     d.arrow([(end, level), (end + 32, level)], stroke="output")
     d.box(end + 32, level - 48, 104, 96, ("norm, head", "class token", "alone"), "output")
@@ -181,11 +196,11 @@ def _architecture(anatomy: Anatomy) -> str:
     d.line(8, foot - 14, 752, foot - 14)
     d.text(12, foot + 4, "weights", size=12, fill="muted")
     d.text(272, foot + 4, f"{sums['patchify'][0]:,}", anchor="middle", size=12)
-    d.text(left + 34, foot + 4, f"{sums['positions and class token'][0]:,}", anchor="middle",
-           size=12)  # fmt: skip
+    d.text(
+        left + 34, foot + 4, f"{sums['positions and class token'][0]:,}", anchor="middle", size=12
+    )
     d.text(left + 34, foot + 22, "positions, class token", anchor="middle", size=12, fill="muted")
-    d.text((first + face + 78) / 2 + 10, foot + 4, f"{depth} × {block:,}", anchor="middle",
-           size=12)  # fmt: skip
+    d.text((first + face + 78) / 2 + 10, foot + 4, f"{depth} × {block:,}", anchor="middle", size=12)
     d.text(end + 84, foot + 4, f"{_layer(anatomy, 'head').parameters:,}", anchor="middle", size=12)
     return d.svg()
 
@@ -222,8 +237,15 @@ def _block(anatomy: Anatomy) -> str:
     for x in plus:
         d.circle(x, middle, 11, fill="paper", stroke="ink")
         d.text(x, middle + 5, "+", anchor="middle", weight=650)
-    for start, stop in ((26, 72), (148, 172), (280, 309), (331, 386), (462, 486), (620, 651),
-                        (673, 712)):  # fmt: skip
+    for start, stop in (
+        (26, 72),
+        (148, 172),
+        (280, 309),
+        (331, 386),
+        (462, 486),
+        (620, 651),
+        (673, 712),
+    ):
         d.arrow([(start, middle), (stop, middle)])
     d.text(718, middle + 4, "x", weight=650)
     for start, stop in ((46, plus[0]), (352, plus[1])):
@@ -233,8 +255,15 @@ def _block(anatomy: Anatomy) -> str:
     d.text(507, 22, "unchanged", anchor="middle", size=12, fill="muted")
     # attention, opened
     frame = (12, 160, 748, 382)
-    d.rect(frame[0], frame[1], frame[2] - frame[0], frame[3] - frame[1], stroke="output",
-           radius=6, dash="5 4")  # fmt: skip
+    d.rect(
+        frame[0],
+        frame[1],
+        frame[2] - frame[0],
+        frame[3] - frame[1],
+        stroke="output",
+        radius=6,
+        dash="5 4",
+    )
     for x, y in ((172, frame[1]), (280, frame[1])):
         d.line(x, middle + 30, x, y, stroke="output", dash="2 3")
     d.text(24, frame[1] + 24, f"attention, {heads} heads side by side", weight=650, fill="output")

@@ -191,8 +191,13 @@ class _Notes(Probe):  # type: ignore[no-untyped-call]
         if not self.steps or (self.steps[-1].place, self.steps[-1].module) != (place, module):
             self.steps.append(Step(place, module))
         step = self.steps[-1]
-        part = Part(kind, tuple(outs[0].shape), self.pending, self.macs - macs,
-                    self.activations - activations)  # fmt: skip
+        part = Part(
+            kind,
+            tuple(outs[0].shape),
+            self.pending,
+            self.macs - macs,
+            self.activations - activations,
+        )
         self.pending, step.shape = 0, part.shape
         if not part.costs:  # told once between two that cost something
             free = list(takewhile(lambda p: not p.costs, reversed(step.parts)))[::-1]

@@ -38,8 +38,17 @@ NEEDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("The most accurate, in a product that is sold, whatever it costs",
      {"first": "accuracy", "commercial": True}),
 )  # fmt: skip
-HEAD = ("Network", "Weights", "Top-1, %", "Parameters, M", "MACs, G", "File, MiB",
-        "Training, GiB", "An image, ms", "Licence of the weights")  # fmt: skip
+HEAD = (
+    "Network",
+    "Weights",
+    "Top-1, %",
+    "Parameters, M",
+    "MACs, G",
+    "File, MiB",
+    "Training, GiB",
+    "An image, ms",
+    "Licence of the weights",
+)
 
 
 def draw() -> dict[str, str]:
@@ -62,8 +71,12 @@ def draw() -> dict[str, str]:
 
 def shown(name: str) -> str:
     """A network's name as it is written in a sentence."""
-    for start, word in (("resnet", "ResNet-"), ("vgg", "VGG-"), ("efficientnet_", "EfficientNet-"),
-                        ("convnext_", "ConvNeXt-")):  # fmt: skip
+    for start, word in (
+        ("resnet", "ResNet-"),
+        ("vgg", "VGG-"),
+        ("efficientnet_", "EfficientNet-"),
+        ("convnext_", "ConvNeXt-"),
+    ):
         if name.startswith(start):
             size = name.removeprefix(start)
             return word + size[0].upper() + size[1:].replace("_bn", " BN")
@@ -193,9 +206,14 @@ def _chart(rows: tuple[Candidate, ...], record: dict[str, Any]) -> str:
         + ".",
     )
     box: Box = (44, 36, 668, 410)
-    axes = Axes(d, box, (lowest * 0.85, highest * 1.2), (54, 88),
-                ("milliseconds an image, one thread (logarithmic)", "% top-1 on ImageNet"),
-                logarithmic=True)  # fmt: skip
+    axes = Axes(
+        d,
+        box,
+        (lowest * 0.85, highest * 1.2),
+        (54, 88),
+        ("milliseconds an image, one thread (logarithmic)", "% top-1 on ImageNet"),
+        logarithmic=True,
+    )
     places = {c.name: (axes.x(times[c.name]["median"]), axes.y(c.top1)) for c in points}
     taken: list[Box] = []
     for c in points:

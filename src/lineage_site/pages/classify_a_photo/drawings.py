@@ -213,6 +213,12 @@ def _cam(predictor: Predictor) -> str:
         d.photo(x, 1, side, Image.fromarray(lit))
         d.text(x + side / 2, side + 21, name, anchor="middle", weight=650 if place else 400)
         if place:
-            d.text(x + side / 2, side + 39, f"{100 * chances[indices[place - 1]]:.0f} %",
-                   anchor="middle", size=12, fill="muted")  # fmt: skip
+            d.text(
+                x + side / 2,
+                side + 39,
+                f"{100 * chances[indices[place - 1]]:.0f} %",
+                anchor="middle",
+                size=12,
+                fill="muted",
+            )
     return d.svg()

@@ -128,9 +128,11 @@ def _still(model: LeNet5, image: Tensor) -> str:
     name(60, "input", "input", "32×32")
     d.picture(left, 8, 2.8, (image[0] / 255).tolist())
     rows: tuple[tuple[str, str, float, float, float], ...] = (
-        ("C1", "conv", 112, 2.8, 112), ("S2", "pool", 204, 2.8, 112),
-        ("C3", "conv", 258, 3.4, 40.4), ("S4", "pool", 308, 3.4, 40.4),
-    )  # fmt: skip
+        ("C1", "conv", 112, 2.8, 112),
+        ("S2", "pool", 204, 2.8, 112),
+        ("C3", "conv", 258, 3.4, 40.4),
+        ("S4", "pool", 308, 3.4, 40.4),
+    )
     for layer, kind, y, cell, step in rows:
         maps = seen[layer]
         side = maps.shape[-1]
@@ -157,8 +159,14 @@ def _still(model: LeNet5, image: Tensor) -> str:
         first = digit == order[0]
         d.text(x, y + 13, str(digit), weight=700 if first else 400)
         length = 190 * min(distances[digit], GREATEST) / GREATEST
-        d.rect(x + 18, y + 2, max(length, 1), 14, fill="output" if first else "output-soft",
-               stroke="output")  # fmt: skip
+        d.rect(
+            x + 18,
+            y + 2,
+            max(length, 1),
+            14,
+            fill="output" if first else "output-soft",
+            stroke="output",
+        )
         words = f"{distances[digit]:.1f}"
         words += " nearest" if first else " runner-up" if digit == order[1] else ""
         d.text(x + 26 + length, y + 13, words, size=12.5, weight=700 if first else 400)

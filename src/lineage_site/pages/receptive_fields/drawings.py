@@ -72,11 +72,22 @@ def rows(name: str) -> tuple[Row, ...]:
         module = modules.get(layer.name)
         if isinstance(module, (nn.Conv2d, nn.MaxPool2d)) and layer.field:
             own, units = layer.field, layer.output_shape[-1]
-            found.append(Row(layer.name, _words(module), units, own.size, own.left, own.stride,
-                             own.whole))  # fmt: skip
+            found.append(
+                Row(layer.name, _words(module), units, own.size, own.left, own.stride, own.whole)
+            )
         elif layer.kind == "Attention":
-            found.append(Row(layer.name, "attention over all patches", found[0].units, None,
-                             own.left, own.stride, True, own.size))  # fmt: skip
+            found.append(
+                Row(
+                    layer.name,
+                    "attention over all patches",
+                    found[0].units,
+                    None,
+                    own.left,
+                    own.stride,
+                    True,
+                    own.size,
+                )
+            )
     return tuple(found)
 
 
@@ -112,8 +123,14 @@ def _table(name: str, layers: tuple[Row, ...]) -> str:
         sees = "the whole picture" if row.size is None else str(row.size)
         sees += "; its gates: all" if row.whole and row.size else ""
         left = str(row.left).replace("-", "−")
-        cells = (f"<code>{escape(row.name)}</code>", row.what, f"{row.units}×{row.units}", sees,
-                 str(row.stride), left)  # fmt: skip
+        cells = (
+            f"<code>{escape(row.name)}</code>",
+            row.what,
+            f"{row.units}×{row.units}",
+            sees,
+            str(row.stride),
+            left,
+        )
         lines.append(table_row(tuple((cell, cell) for cell in cells), {}, right))
     title = f"{NETWORKS[name]}: {len(layers)} layers"
     return (

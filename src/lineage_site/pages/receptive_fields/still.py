@@ -42,8 +42,13 @@ def still(photo: Image.Image, layers: tuple[Row, ...]) -> str:
         d.arrow([at, (side + 14, y - 4)], head=False, stroke="paper", stroke_width=4)
         d.arrow([at, (side + 14, y - 4)], head=False, stroke="output")
         d.text(side + 20, y, f"behind stage {number}: {row.size} px", weight=650)
-        d.text(side + 20, y + 17, f"{row.units}×{row.units} units, {row.stride} px apart",
-               fill="muted", size=12)  # fmt: skip
+        d.text(
+            side + 20,
+            y + 17,
+            f"{row.units}×{row.units} units, {row.stride} px apart",
+            fill="muted",
+            size=12,
+        )
     return d.svg()
 
 
@@ -90,8 +95,14 @@ def effective(photo: Image.Image) -> str:
         levels = (small / small.quantile(0.999)).clamp(0, 1).sqrt()
         d.picture(x, 2, 2 * scale, levels.tolist(), frame="line")
         if left >= 0 and left + size <= photo.width:
-            d.rect(x + left * scale, 2 + left * scale, size * scale, size * scale,
-                   stroke="output", stroke_width=1.8)  # fmt: skip
+            d.rect(
+                x + left * scale,
+                2 + left * scale,
+                size * scale,
+                size * scale,
+                stroke="output",
+                stroke_width=1.8,
+            )
             where = f"field: {size} px, the square"
         else:
             where = f"field: {size} px, beyond the picture"

@@ -40,15 +40,21 @@ def _short(c: Candidate) -> str:
         )
     tail = c.name.removeprefix(c.family).strip("_")
     version = " V1" if c.weights == "imagenet-v1" else ""
-    return tail.upper()[:2].strip("_") + version if c.family == "efficientnet" else (
-        tail[0].upper() if c.family == "convnext" else tail.replace("_bn", " BN") + version
-    )  # fmt: skip
+    return (
+        tail.upper()[:2].strip("_") + version
+        if c.family == "efficientnet"
+        else (tail[0].upper() if c.family == "convnext" else tail.replace("_bn", " BN") + version)
+    )
 
 
 def full(c: Candidate) -> str:
     """The network's name as a sentence has it."""
-    names = {"resnet": "ResNet-", "vgg": "VGG-", "efficientnet": "EfficientNet-",
-             "convnext": "ConvNeXt-"}  # fmt: skip
+    names = {
+        "resnet": "ResNet-",
+        "vgg": "VGG-",
+        "efficientnet": "EfficientNet-",
+        "convnext": "ConvNeXt-",
+    }
     if c.family == "convnext":
         return f"ConvNeXt-{c.name.split('_')[1].capitalize()}"
     return names.get(c.family, "") + _short(c).removesuffix(" V1")
@@ -76,13 +82,22 @@ def chart(rows: tuple[Candidate, ...], axis: str) -> str:
         title=f"Top-1 accuracy by {axis if axis != 'macs' else 'MACs'}",
         description="A disc for each published file of weights; its area is the number of "
         "parameters. "
-        + "; ".join(f"{full(c)} {c.published}: {v:,g}, {c.top1:.1f} %" for c, v in
-                    zip(rows, values, strict=True))
+        + "; ".join(
+            f"{full(c)} {c.published}: {v:,g}, {c.top1:.1f} %"
+            for c, v in zip(rows, values, strict=True)
+        )
         + ".",
-    )  # fmt: skip
+    )
     box = (44.0, 36.0, 668.0, 410.0)
-    axes = Axes(d, box, (low, high), (54, 88), (AXES[axis], "% top-1 on ImageNet"),
-                logarithmic=not year, grouped=not year)  # fmt: skip
+    axes = Axes(
+        d,
+        box,
+        (low, high),
+        (54, 88),
+        (AXES[axis], "% top-1 on ImageNet"),
+        logarithmic=not year,
+        grouped=not year,
+    )
     for each in sorted({YEARS[c.family] for c in rows}) if year else ():
         d.line(axes.x(each), 410, axes.x(each), 415, stroke="muted")
         if each % 5:  # the axis has the others
@@ -91,11 +106,19 @@ def chart(rows: tuple[Candidate, ...], axis: str) -> str:
         if not year:
             kind, dash = SERIES[line[0].family]
             for a, b in pairwise(line):
-                ends = {"data_from_row": f"{a.name}/{a.weights}",
-                        "data_to_row": f"{b.name}/{b.weights}"}  # fmt: skip
+                ends = {
+                    "data_from_row": f"{a.name}/{a.weights}",
+                    "data_to_row": f"{b.name}/{b.weights}",
+                }
                 with d.group(class_="ll-line", **ends):
-                    d.line(axes.x(value(a, axis)), axes.y(a.top1), axes.x(value(b, axis)),
-                           axes.y(b.top1), stroke=kind, dash=dash)  # fmt: skip
+                    d.line(
+                        axes.x(value(a, axis)),
+                        axes.y(a.top1),
+                        axes.x(value(b, axis)),
+                        axes.y(b.top1),
+                        stroke=kind,
+                        dash=dash,
+                    )
     taken: list[Box] = []
     places = [(axes.x(v), axes.y(c.top1)) for c, v in zip(rows, values, strict=True)]
     for c, (x, y) in zip(rows, places, strict=True):
@@ -105,11 +128,17 @@ def chart(rows: tuple[Candidate, ...], axis: str) -> str:
     for i in order:
         c, (x, y) = rows[i], places[i]
         kind = SERIES[c.family][0]
-        attributes = {"class_": "ll-disc", "data_row": f"{c.name}/{c.weights}",
-                      "data_family": c.family, "data_year": str(YEARS[c.family])}  # fmt: skip
+        attributes = {
+            "class_": "ll-disc",
+            "data_row": f"{c.name}/{c.weights}",
+            "data_family": c.family,
+            "data_year": str(YEARS[c.family]),
+        }
         with d.group(**attributes):
-            d.tip(f"{full(c)}, {c.published}: {c.top1:.2f} % top-1, {c.gmacs:.2f} G MACs, "
-                  f"{c.parameters / 1e6:.1f} M parameters, {c.megabytes:.1f} MiB")  # fmt: skip
+            d.tip(
+                f"{full(c)}, {c.published}: {c.top1:.2f} % top-1, {c.gmacs:.2f} G MACs, "
+                f"{c.parameters / 1e6:.1f} M parameters, {c.megabytes:.1f} MiB"
+            )
             d.circle(x, y, _radius(c), fill=f"{kind}-soft", stroke=kind)
     if not year:  # the discs of one year stand in one column: the table names them
         for i in sorted(order, key=lambda i: places[i][0]):

@@ -118,8 +118,14 @@ def _arrow(d: Drawing, gift: Gift) -> None:
     d.rect(place[0] - width / 2, top, width, 17 * len(lines), fill="paper")
     own = len(_wrapped(gift.idea))
     for index, line in enumerate(lines):
-        d.text(place[0], top + 13 + 17 * index, line, anchor="middle", size=12,
-               fill="ink" if index < own else "muted")  # fmt: skip
+        d.text(
+            place[0],
+            top + 13 + 17 * index,
+            line,
+            anchor="middle",
+            size=12,
+            fill="ink" if index < own else "muted",
+        )
 
 
 def _wrapped(words: str, width: int = 24) -> list[str]:
@@ -149,8 +155,16 @@ def _lineage() -> str:
     for c in candidates():
         if c.weights == "imagenet":
             best[c.name] = c
-    head = ("Year", "Network", "Authors", "Parameters", "MACs", "Receptive field",
-            "Top-1, torchvision’s weights", "Top-1, the paper’s")  # fmt: skip
+    head = (
+        "Year",
+        "Network",
+        "Authors",
+        "Parameters",
+        "MACs",
+        "Receptive field",
+        "Top-1, torchvision’s weights",
+        "Top-1, the paper’s",
+    )
     rows = []
     for network in NETWORKS:
         found = anatomy(network)
@@ -220,8 +234,16 @@ def _gifts() -> str:
 
 def _points(rows: tuple[Candidate, ...]) -> str:
     """The chart as a table."""
-    head = ("Network", "Weights", "Year", "Side", "Top-1, %", "MACs, G", "Parameters, M",
-            "File, MiB")  # fmt: skip
+    head = (
+        "Network",
+        "Weights",
+        "Year",
+        "Side",
+        "Top-1, %",
+        "MACs, G",
+        "Parameters, M",
+        "File, MiB",
+    )
     lines = []
     for c in rows:
         cells: tuple[tuple[float | str, str], ...] = (
@@ -240,8 +262,7 @@ def _points(rows: tuple[Candidate, ...]) -> str:
             **{f"data-{axis}": f"{value(c, axis):g}" for axis in AXES},
         }
         lines.append(table_row(cells, attributes, NUMBERS[1]))
-    return table("ll-points", "torchvision’s published weights", head, lines,
-                  numbers=NUMBERS[1])  # fmt: skip
+    return table("ll-points", "torchvision’s published weights", head, lines, numbers=NUMBERS[1])
 
 
 def _controls() -> str:

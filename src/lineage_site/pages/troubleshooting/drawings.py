@@ -47,7 +47,12 @@ def _hostile(found: dict[str, Any]) -> str:
             f"{image['mebibytes']:.0f} MiB | {1000 * image['seconds']:.0f} ms |"
         )
     here = found["provenance"]
-    rows += ["", (f"Each in a process of its own, decoded to 224 × 224; memory is what the process "
-             f"grew by at its peak. {here['processor']}, Pillow {here['pillow']}, "
-             f"{here['date']}.")]  # fmt: skip
+    rows += [
+        "",
+        (
+            f"Each in a process of its own, decoded to 224 × 224; memory is what the process "
+            f"grew by at its peak. {here['processor']}, Pillow {here['pillow']}, "
+            f"{here['date']}."
+        ),
+    ]
     return "\n".join(rows) + "\n"
