@@ -102,7 +102,7 @@ def test_the_same_picture_in_two_parts_or_classes_is_told_with_its_paths(root: P
         check(root)
     )
     (root / "val" / "b" / "0.jpg").write_bytes((root / "val" / "a" / "0.jpg").read_bytes())
-    assert "1 pictures are the same in two classes" in "\n".join(load(root, size=8).notes)
+    assert "1 picture is the same in two classes" in "\n".join(load(root, size=8).notes)
 
 
 @pytest.mark.fault("few-validate")

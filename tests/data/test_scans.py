@@ -69,7 +69,6 @@ def test_grey_tiff_whatever_its_order_and_which_end_is_white(
     assert np.array_equal(found, wanted if photometric == "minisblack" else 255 - wanted)
 
 
-@pytest.mark.fault("float-image")
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(

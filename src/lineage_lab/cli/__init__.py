@@ -42,9 +42,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("lineage_lab").setLevel(logging.INFO)
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        code = cli(standalone_mode=False)  # which gives what a command's `Exit` holds
     except (KeyboardInterrupt, click.Abort):
         _leave(_interrupted())
     except (BrokenPipeError, SystemExit):
@@ -60,7 +58,9 @@ def main() -> None:
             sys.exit(128 + number)
         if debug:
             raise
-        click.echo(f"Error: {error}", err=True)
+        plain = isinstance(error, OSError) and error.filename and error.strerror
+        words = f"{error.filename}: {error.strerror}" if plain else str(error)
+        click.echo(f"Error: {words}", err=True)
         if hasattr(error, "url"):  # WeightsUnavailable
             click.echo(
                 "  To go on without pretrained weights: --random-weights "
@@ -68,6 +68,7 @@ def main() -> None:
                 err=True,
             )
         sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -34,6 +34,7 @@ __all__ = ["Examination", "Look", "check", "examine", "serve"]
 
 AT_ONCE = 250  # files that a process looks at before it reports
 ALONE = 1000  # files from which on processes are started
+FAILED = "can't be read as an image: the decoder itself failed. Remove the file"
 SERVE = "from lineage_lab.data.checking import serve; serve()"
 DARKER = 5.0  # robust standard deviations that a picture is from the rest
 OnImage = Callable[[int, int], None]
@@ -263,31 +264,25 @@ class _Helpers:
     all: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         for _ in range(self.count):
-            process = subprocess.Popen(
-                [sys.executable, "-c", SERVE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=environment,
-            )
-            self.all.append(process)
-            self.free.put(process)
+            self.all.append(_helper())
+            self.free.put(self.all[-1])
 
     def ask(self, files: Sequence[Path], reading: Reading) -> list[Look]:
-        """What is kept of some files; a process that ended leaves them to this one."""
+        """What is kept of some files; a file that ends its process is found and told."""
         process = self.free.get()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            _send(process.stdin, ([os.fspath(file) for file in files], reading))
-            found = _received(process.stdout)
-        except OSError:
-            found = None
-        if found is None:  # one file may end a process; it is found here, by itself
-            return [_alone(file, reading) for file in files]
+        if (found := _answer(process, files, reading)) is not None:
+            self.free.put(process)
+            return found
+        looks: list[Look] = []
+        self.all.append(process := _helper())
+        for file in files:
+            own = _answer(process, [file], reading)
+            looks += own or [Look(error=FAILED)]
+            if own is None:
+                self.all.append(process := _helper())
         self.free.put(process)
-        return [Look(*row) for row in found]  # type: ignore[attr-defined]
+        return looks
 
     def end(self) -> None:
         """End the processes."""
@@ -296,22 +291,28 @@ class _Helpers:
             process.communicate()
 
 
-def _alone(file: Path, reading: Reading) -> Look:
-    """A file that may end the process which decodes it."""
-    helper = _Helpers(1)
+def _helper() -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
+
+
+def _answer(
+    process: "subprocess.Popen[bytes]", files: Sequence[Path], reading: Reading
+) -> list[Look] | None:
+    """What a process says of files; ``None`` if it has ended."""
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
-        process = helper.all[0]
-        assert process.stdin is not None
-        assert process.stdout is not None
-        _send(process.stdin, ([os.fspath(file)], reading))
+        _send(process.stdin, ([os.fspath(file) for file in files], reading))
         found = _received(process.stdout)
     except OSError:
-        found = None
-    finally:
-        helper.end()
-    if found is None:
-        return Look(error="can't be read as an image: the decoder itself failed. Remove the file")
-    return Look(*found[0])  # type: ignore[index]
+        return None
+    return None if found is None else [Look(*row) for row in found]  # type: ignore[attr-defined]
 
 
 def serve() -> None:

@@ -143,14 +143,17 @@ def twins(
         pairs = [(files[a], files[b]) for a, b in kinds[kind]]
         few = "; ".join(f"{shown(a)} and {shown(b)}" for a, b in pairs[:3])
         rest = "; …" if len(pairs) > 3 else ""
-        words = f"{len(pairs):,} {kind}: {few}{rest}"
+        count = (
+            "1 pair of pictures is" if len(pairs) == 1 else f"{len(pairs):,} pairs of pictures are"
+        )
+        words = f"{count} {kind}: {few}{rest}"
         found.append(Twins(words=words, pairs=tuple(pairs)))
     return tuple(found)
 
 
 def _spread(a: int, b: int, labels: NDArray[np.int64], parts: NDArray[np.int64], how: str) -> str:
     if labels[a] != labels[b]:
-        return f"pairs of pictures are {how} in two classes"
+        return f"{how} in two classes"
     if parts[a] != parts[b]:
-        return f"pairs of pictures are {how} in two parts"
-    return f"pairs of pictures are {how} in one class"
+        return f"{how} in two parts"
+    return f"{how} in one class"

@@ -333,7 +333,7 @@ def _parts(look: Scan, base: Path) -> list[Part]:
     for name, paths in group.items():
         for path in paths[1:]:
             what = f"is a second part of the kind {name!r}, beside {paths[0].name}/: join the two"
-            look.problems.append(Problem(path, what))
+            (look.ignored if name == TEST else look.problems).append(Problem(path, what))
         if out := leads_out(paths[0], look.root):
             look.problems.append(out)
         else:

@@ -94,6 +94,12 @@ class Source:
                     f"{name} could be found in a path"
                 ) from error
 
+    def said(self, allowed: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """What more than the place was stated, by name; what is allowed apart."""
+        names = ("columns", "label", "group", "classes")
+        found = [name for name in names if name not in allowed and getattr(self, name)]
+        return (*found, *(("reading",) if self.reading != DEFAULT else ()))
+
     @property
     def grouped_by_path(self) -> bool:
         """Whether the group is a rule on the path, not a column."""

@@ -35,6 +35,11 @@ def look(source: Source) -> tuple[Listing, Report]:
         raise FileNotFoundError(f"there is no folder {place}")
     by_folder = folders.scan(place, source)
     if source.label or not (found := tables.find(place)):
+        if source.columns:
+            raise ValueError(
+                f"{place} holds no table that could have columns, such as metadata.csv or "
+                "labels.csv: give the table itself in place of the folder"
+            )
         return by_folder
     by_table = tables.scan(found, source, place)
     return _chosen(place, found, source, by_folder, by_table)

@@ -144,7 +144,8 @@ def same_twice(images: NDArray[np.uint8], listing: Listing) -> list[str]:
             first = listing.labels[same[0]]
             classes.append((same[0], next(p for p in same if listing.labels[p] != first)))
     return [
-        f"{len(pairs):,} pictures are the same in {where}: "
+        ("1 picture is the same" if len(pairs) == 1 else f"{len(pairs):,} pictures are the same")
+        + f" in {where}: "
         + "; ".join(f"{_path(listing, a)} and {_path(listing, b)}" for a, b in pairs[:3])
         + ("; …" if len(pairs) > 3 else "")
         + f". {so}"

@@ -8,6 +8,7 @@ written to a data set.
 import hashlib
 import logging
 import math
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache as once
@@ -467,8 +468,17 @@ def load(
     if not isinstance(source.place, str | Path):
         if part:
             raise ValueError("a Dataset has no test part: load the Dataset that is to test with")
+        if said := source.said(("classes",)):
+            raise ValueError(
+                f"a Dataset decides by itself what {', '.join(said)} would say; groups are given "
+                "to split(…, groups=…)"
+            )
         return as_images(source, size=size, channels=channels)
     if str(source.place) in DATASETS:
+        if said := source.said():
+            raise ValueError(
+                f"{source.place} has its own files and labels: leave out {', '.join(said)}"
+            )
         listing = datasets.listing(str(source.place))
         return _decoded(_for_network(listing.test() if part else listing, channels), size)
     if not Path(source.place).exists():
@@ -499,7 +509,8 @@ def load(
 @once
 def _said(words: str) -> None:
     """Say it once in a process: several networks read the same folder."""
-    logger.warning("%s", words)
+    if os.environ.get("RANK", "0") == "0":  # of several processes one speaks for all
+        logger.warning("%s", words)
 
 
 def _all_at_once(source: Source) -> str:

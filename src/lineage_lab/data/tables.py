@@ -265,7 +265,9 @@ class _Files:
             found = [path for path in found if depth[path] == most]
         if len(found) > 1:
             meant = part_of(part)[0]
-            own = [p for p in found if any(part_of(q)[0] == meant for q in p.parent.parts)]
+            parts = {path: self.part(path) for path in found}
+            # A table of no part is of what is trained on: what is tested with has no labels.
+            own = [p for p in found if parts[p] == meant or (not meant and parts[p] != TEST)]
             found = own or found
         if len(found) == 1:
             return found[0]
