@@ -84,8 +84,8 @@ class Job:
                              classes=cells.classes, name="", licence="")  # fmt: skip
         limit = wanted.get("images")
         limit = None if limit is None else round(limit / 0.75)  # so many to train on
-        self.train, self.val = split(cells, seed=self.seed, limit=limit)
-        parts = split(tagged, seed=self.seed, limit=limit)
+        self.train, self.val = split(cells, seed=self.seed, limit=limit, groups=())
+        parts = split(tagged, seed=self.seed, limit=limit, groups=())
         self.files, self.val_files = (
             [(found.files[i], found.labels[i]) for i in part.images.tolist()] for part in parts
         )

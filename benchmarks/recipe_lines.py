@@ -62,13 +62,13 @@ def main() -> None:
     options = parser.parse_args()
 
     cells, start = load("elpv", size=options.size), starting_point(NAME)
-    train, val = split(cells, seed=0, limit=options.limit)
+    train, val = split(cells, seed=0, limit=options.limit, groups=())
     record = Record(options.json, {
         "network": NAME, "size": options.size, "train": len(train), "val": len(val),
         "recipe": FIXED.to_dict(),
     })  # fmt: skip
     for seed in range(options.seeds):
-        train, val = split(cells, seed=seed, limit=options.limit)
+        train, val = split(cells, seed=seed, limit=options.limit, groups=())
         for name, line in LINES.items():
             key = f"{name}; seed {seed}"
             if key in record.runs:

@@ -60,12 +60,14 @@
     return value;
   }
 
-  // An object's values by name; these names and no others, if they are given.
-  function fields(value, where, names) {
+  // An object's values by name; these names, perhaps those, and no others, if they are given.
+  function fields(value, where, names, optional = []) {
     const found = new Map(Object.entries(object(value, where)));
     for (const name of names ?? []) if (!found.has(name)) refuse(`${where} has no ${name}`);
     for (const name of found.keys()) {
-      if (names && !names.includes(name)) refuse(`${where} has a field ${shown(name)}, which is none of a comparison`);
+      if (names && !names.includes(name) && !optional.includes(name)) {
+        refuse(`${where} has a field ${shown(name)}, which is none of a comparison`);
+      }
     }
     return found;
   }
@@ -102,6 +104,8 @@
       name: get("text", "name"), licence: get("text", "licence"), classes,
       train: get("positive", "train"), val: get("positive", "val"),
       drawn_by_seed: get("yes", "drawn_by_seed"),
+      groups: found.has("groups") ? get("count", "groups") : 0,
+      grouped_by: found.has("grouped_by") ? get("text", "grouped_by") : "",
     };
   }
 
@@ -115,9 +119,11 @@
   const RUN = ["seed", "accuracy", "truth", "answers", "losses", "epochs", "seconds", "warmup_seconds",
     "images_trained", "peak_memory", "memory_kind", "energy_joules", "device", "precision",
     "memory_format", "compiled", "provenance"];
+  // Written only where they say something.
+  const PERHAPS = ["metric", "best_epoch", "probabilities", "val_groups"];
 
   function run(value, where, classes) {
-    const found = fields(value, where, RUN);
+    const found = fields(value, where, RUN, PERHAPS);
     const get = (kind, name) => be(kind, found.get(name), `${where}.${name}`);
     const perhaps = (kind, name) => orNull(kind, found.get(name), `${where}.${name}`);
     const labels = (name) => {
@@ -135,8 +141,9 @@
     list(found.get("losses"), `${where}.losses`).forEach((loss, i) => be("number", loss, `${where}.losses[${i}]`));
     list(found.get("epochs"), `${where}.epochs`).forEach((epoch, i) => {
       const names = ["train_loss", "val_accuracy", "seconds"];
-      for (const [name, number] of fields(epoch, `${where}.epochs[${i}]`, names)) {
-        be("number", number, `${where}.epochs[${i}].${name}`);
+      for (const [name, number] of fields(epoch, `${where}.epochs[${i}]`, names, ["val_score"])) {
+        if (name === "val_score") orNull("number", number, `${where}.epochs[${i}].${name}`);
+        else be("number", number, `${where}.epochs[${i}].${name}`);
       }
     });
     get("amount", "warmup_seconds");

@@ -22,7 +22,22 @@
     ? `${fixed(values[0], 1)}${unit}`
     : `${fixed(mean(values), 1)} ± ${fixed(stdev(values), 1)}${unit}`);
 
-  function line(row, energy) {
+  // The rarer of two classes, whose recall stands beside the accuracy; null for more classes.
+  function rareClass(result) {
+    const runs = all(result);
+    if (result.data.classes.length !== 2 || !runs.every((run) => run.truth.length)) return null;
+    const counts = [0, 1].map((label) => runs.reduce(
+      (sum, run) => sum + run.truth.filter((truth) => truth === label).length, 0));
+    if (!Math.min(...counts)) return null;
+    return counts[0] < counts[1] ? 0 : 1;
+  }
+
+  const recalls = (row, label) => row.runs
+    .map((run) => run.answers.filter((_, i) => run.truth[i] === label))
+    .filter((found) => found.length)
+    .map((found) => found.filter((answer) => answer === label).length / found.length);
+
+  function line(row, energy, rare) {
     const joules = row.runs.filter((run) => run.energy_joules !== null).map((run) => run.energy_joules / 1000);
     const memory = row.runs.filter((run) => run.peak_memory !== null).map((run) => run.peak_memory);
     const rate = mean(row.runs.map((run) => run.images_trained / run.seconds));
@@ -30,6 +45,7 @@
       row.name,
       `${row.input_size.at(-1)} px`,
       spread(of(row).percents, " %"),
+      ...(rare === null ? [] : [spread(recalls(row, rare).map((share) => 100 * share), " %")]),
       spread(of(row).seconds, " s"),
       `${fixed(rate, 1)} (${sorted(row.runs.map((run) => run.precision)).join("/")})`,
       `${fixed(row.parameters / 1e6, 2)} M`,
@@ -42,10 +58,11 @@
 
   function cells(result) {
     const energy = all(result).some((run) => run.energy_joules !== null);
+    const rare = rareClass(result);
     return [
-      ["network", "input", "accuracy", "time", "images/s", "parameters", "MACs", "peak memory",
-        ...(energy ? ["energy"] : []), "weights"],
-      ...result.rows.map((row) => line(row, energy)),
+      ["network", "input", "accuracy", ...(rare === null ? [] : [`${result.data.classes[rare]} found`]), "time",
+        "images/s", "parameters", "MACs", "peak memory", ...(energy ? ["energy"] : []), "weights"],
+      ...result.rows.map((row) => line(row, energy, rare)),
     ];
   }
 
@@ -66,7 +83,9 @@
       + `${fixed(data.val, 0, true)} to validate with, `
       + `${unique(rows.map((row) => budget(row.recipe))).join(" or ")}, ${seeds} seed${several ? "s" : ""}`
       + `${several ? " (mean ± standard deviation)" : ""}, `
-      + `${data.drawn_by_seed ? "split by seed" : "the data set's own split"}.`
+      + `${data.drawn_by_seed ? "split by seed" : "the data set's own split"}`
+      + (data.grouped_by ? `, each of ${fixed(data.groups, 0, true)} groups by ${data.grouped_by} on one side` : "")
+      + "."
       + (unique(rows.map((row) => settings(row.recipe))).length > 1 ? " Each family with its own recipe." : "")
       + (result.limit !== null ? " A limited run, not the whole set." : "")
       + (isRandom(result) ? " Random weights, not pretrained." : "");
@@ -155,7 +174,8 @@
     if (counts[0] !== counts[1]) {
       return [`the numbers of images differ (${counts[0]} to train on and to validate with, in place of ${counts[1]})`];
     }
-    if (own.data.drawn_by_seed !== other.data.drawn_by_seed) return ["the images were split in another way"];
+    const ways = [own, other].map(({ data }) => `${data.drawn_by_seed} ${data.groups}`);
+    if (ways[0] !== ways[1]) return ["the images were split in another way"];
     const prints = (result) => new Map(result.rows.filter((row) => row.fingerprint)
       .map((row) => [String(row.input_size), row.fingerprint]));
     const theirs = prints(other);

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from lineage_lab.data.named import mnist_5k
 from tests.conftest import listens
 from tests.docs.harness import covered_fences
 
-PAGE = "docs/fine-tune.md"
+PAGES = ("docs/fine-tune.md", "docs/fine-tune-at-scale.md")
 COMMAND = (sys.executable, "-m", "lineage_lab")
 
 
@@ -51,9 +52,31 @@ def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def commands(test: str) -> list[list[str]]:
-    """The lines of the fence on the page that this test answers for."""
-    (fence,) = covered_fences(PAGE, f"tests/cli/test_training_commands.py::{test}")
+    """The lines of the fence on the pages that this test answers for."""
+    name = f"tests/cli/test_training_commands.py::{test}"
+    found: list[str] = []
+    for page in PAGES:
+        with suppress(LookupError):  # it is on the other page
+            found += covered_fences(page, name)
+    (fence,) = found
     return [shlex.split(line) for line in fence.strip().splitlines()]
+
+
+def test_train_with_a_test_part_and_evaluate(tmp_path: Path) -> None:
+    pytest.importorskip("elpv_dataset")
+    train, score = commands("test_train_with_a_test_part_and_evaluate")
+    few = ("--limit", "60")
+    done = run(*train[1:], *few, "--precision", "fp32", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "balanced accuracy" in done.stdout
+    assert "then: lineage-lab evaluate run/best.ckpt elpv --part test" in done.stdout
+    found = run(*score[1:], *few, "--resamples", "50", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "test part of seed 0" in found.stdout
+    numbers = json.loads((tmp_path / "report" / "evaluation.json").read_text())
+    assert numbers["metrics"]["images"] <= 20
+    assert numbers["answers_by"].startswith("'defective' from a probability of")
+    assert "<h2>The worst mistakes</h2>" in (tmp_path / "report" / "report.html").read_text()
 
 
 def test_train_predict_export(trained: Path, photos: Path) -> None:

@@ -140,6 +140,7 @@ for command in (
     training.finetune,
     training.find_rate,
     using.predict,
+    using.evaluate,
     using.export,
     looking.doctor,
     looking.show,

@@ -117,7 +117,7 @@ def show(file: Path, markdown: bool, other: Path | None) -> None:
             click.echo(result.to_markdown(), nl=False)
         else:
             table(result)
-            for words in result.words:
+            for words in (*result.words, *result.metric_words):
                 click.echo(one_line(words))
     if len(results) > 1:
         click.echo()

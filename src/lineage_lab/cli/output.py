@@ -53,7 +53,7 @@ def progress(runs: int) -> Iterator[Report]:
 
 
 @contextmanager
-def counting() -> Iterator[Callable[[int, int], None] | None]:
+def counting(what: str = "opening images") -> Iterator[Callable[[int, int], None] | None]:
     """A bar over a number of images on a terminal; nothing in a log."""
     from rich.console import Console
     from rich.progress import Progress
@@ -63,7 +63,7 @@ def counting() -> Iterator[Callable[[int, int], None] | None]:
         yield None
         return
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("opening images", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

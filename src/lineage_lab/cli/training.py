@@ -4,13 +4,18 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lineage_lab.cli.output import columns, progress, table
 from lineage_lab.cli.sources import source_from, source_options
 from lineage_lab.files import one_line, refuse_to_replace
+
+if TYPE_CHECKING:
+    from lineage_lab.data.sets import ImageSet
+    from lineage_lab.training.pretrained import StartingPoint
+    from lineage_lab.training.recipe import Recipe
 
 __all__ = ["compare", "find_rate", "finetune"]
 
@@ -28,6 +33,14 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--head-lr", type=float, help="Learning rate of the new head."),
             click.option("--precision", help="auto, fp32, tf32, bf16 or fp16."),
             click.option("--device", help="auto, cpu, cuda or mps."),
+            click.option("--metric", help="What best.ckpt is chosen by, such as "
+                         "balanced_accuracy, f1 or auroc.  [default: by the classes' sizes]"),
+            click.option("--patience", type=click.IntRange(0),
+                         help="Stop after so many epochs without a better one."),
+            click.option("--threshold", help="Choose on the validation images from where the "
+                         "smallest class is named: balanced, recall=0.9, precision=0.65, cost=5."),
+            click.option("--test", type=float,
+                         help="Keep this share of the images, which nothing is chosen by."),
             click.option("--set", "lines", multiple=True, metavar="FIELD=VALUE",
                          help="Any other line of the recipe, such as mixup=0.2; may be repeated."),
             click.option("--threads", type=click.IntRange(1, 4096), help="Processor threads."),
@@ -136,7 +149,7 @@ def compare(
         write_whole(out / "table.md", result.to_markdown())
         write_whole(out / "report.html", html_report(result))
     table(result)
-    for words in result.words:
+    for words in (*result.words, *result.metric_words):
         click.echo(one_line(words))
 
 
@@ -156,11 +169,15 @@ def _refuse_to_lose(file: Path, names: tuple[str, ...]) -> None:
 @click.argument("name")
 @_training_options
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option(
+    "--curve", is_flag=True, help="Train on 10, 30 and 100 % of the images: would more help?"
+)
 def finetune(
     name: str,
     source: str,
     limit: int | None,
     seed: int,
+    curve: bool,
     random_weights: bool,
     out: Path | None,
     resume: bool,
@@ -175,12 +192,13 @@ def finetune(
     """
     from dataclasses import replace
 
-    from lineage_lab.comparing.significance import wilson
-    from lineage_lab.data.sets import load, split
+    from lineage_lab.data.sets import load
     from lineage_lab.training.loop import finetune as routine
+    from lineage_lab.training.metrics import METRICS, wilson
     from lineage_lab.training.pretrained import starting_point
     from lineage_lab.training.recipe import recipe_for
     from lineage_lab.training.resume import refuse_earlier_run
+    from lineage_lab.training.validation import split_for
 
     if resume and not out:
         raise click.UsageError(
@@ -194,7 +212,10 @@ def finetune(
         recipe_for(start.entry.family), **_changes(threads, settings, lines), seed=seed
     )
     channels, _, side = start.entry.input_size
-    train, val = split(load(images, size=side, channels=channels), seed=seed, limit=limit)
+    train, val, *_ = split_for(load(images, size=side, channels=channels), recipe, limit=limit)
+    if curve:
+        _draw_curve(start, train, val, recipe, out)
+        return
     model = start.model(len(train.classes), seed=seed)
     with progress(1) as report:
 
@@ -207,17 +228,59 @@ def finetune(
         )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":  # of several processes one speaks for all
         return
-    low, high = wilson(sum(history.correct), len(val))
+    # What is printed is what the kept file gives; without a folder nothing but the last is there.
+    number = history.best_epoch if out else len(history.epochs)
+    epoch = history.epochs[number - 1]
+    low, high = wilson(epoch.val_accuracy * len(val), len(val))
     click.echo(
-        f"{name} on {one_line(train.name)}, seed {seed}: {100 * history.val_accuracy:.1f} % "
+        f"{name} on {one_line(train.name)}, seed {seed}: {100 * epoch.val_accuracy:.1f} % "
         f"(95 % interval {100 * low:.1f} to {100 * high:.1f}) of {len(val):,} "
         f"validation images right after {history.train_seconds:.1f} s of training on "
         f"{history.device} ({history.images_per_second:.1f} images/s, {history.precision}, "
         f"{history.memory_format}{', compiled' if history.compiled else ''})"
     )
+    words = []
+    if history.metric != "accuracy":
+        value = "–" if epoch.val_score is None else f"{epoch.val_score:.3f}"
+        words.append(f"{METRICS[history.metric]} {value}")
+    if len(history.epochs) > 1:
+        which = f"the best by {METRICS[history.metric]}" if out else "the last"
+        words.append(f"after epoch {number} of {len(history.epochs)}, {which}")
+    if words:
+        click.echo("; ".join(words))
+    if len(set(history.answers)) == 1:
+        only = train.classes[history.answers[0]]
+        click.echo(f"after the last epoch every validation image is named {only!r}: the network "
+                   "tells nothing apart")  # fmt: skip
     if out:
         click.echo(f"kept: {out / 'best.ckpt'} (to use), {out / 'last.ckpt'} (to go on)")
+        if recipe.test:
+            best = shlex.quote(str(out / "best.ckpt"))
+            click.echo(f"then: lineage-lab evaluate {best} {shlex.quote(source)} --part test")
         click.echo(f"try:  lineage-lab predict {shlex.quote(str(out / 'best.ckpt'))} IMAGE …")
+
+
+def _draw_curve(
+    start: "StartingPoint", train: "ImageSet", val: "ImageSet", recipe: "Recipe", out: Path | None
+) -> None:
+    """The same training on parts of the images: a line each, a sentence, with --out a picture."""
+    from lineage_lab.comparing.image_curve import SHARES, image_curve
+    from lineage_lab.files import write_whole
+    from lineage_lab.training.metrics import METRICS
+
+    with progress(len(SHARES)) as report:
+
+        def on_step(step: int, steps: int, loss: float) -> None:
+            report(start.entry.name, recipe.seed, step, steps, loss)
+
+        found = image_curve(start, train, val, recipe, on_step=on_step)
+    rows: list[tuple[str, ...]] = [("images to train on", METRICS[found.metric])]
+    rows += [(f"{n:,}", point.plain()) for n, point in zip(found.images, found.points, strict=True)]
+    columns(rows)
+    click.echo(found.words)
+    if out:
+        write_whole(out / "curve.svg", found.svg())
+        click.echo(f"drawn: {out / 'curve.svg'}")
 
 
 @click.command("lr-find")

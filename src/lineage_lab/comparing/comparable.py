@@ -77,7 +77,8 @@ def _images(own: Comparison, other: Comparison) -> list[str]:
     if few != many:
         where = "to train on and to validate with"
         return [f"the numbers of images differ ({few} {where}, in place of {many})"]
-    if mine["drawn_by_seed"] != theirs["drawn_by_seed"]:
+    ways = [(d["drawn_by_seed"], d.get("groups", 0)) for d in (mine, theirs)]
+    if ways[0] != ways[1]:
         return ["the images were split in another way"]
     prints = {row.input_size: row.fingerprint for row in other.rows if row.fingerprint}
     for row in own.rows:

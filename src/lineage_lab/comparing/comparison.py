@@ -22,12 +22,13 @@ from lineage_lab.anatomy.network import describe
 from lineage_lab.comparing.provenance import provenance
 from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_run, run_record, to_text
-from lineage_lab.data.sets import ImageSet, Source, load, split
+from lineage_lab.data.sets import ImageSet, Source, load
 from lineage_lab.files import alone, write_whole
 from lineage_lab.training.history import History
 from lineage_lab.training.loop import finetune
 from lineage_lab.training.pretrained import StartingPoint, starting_point
 from lineage_lab.training.recipe import Recipe, recipe_for
+from lineage_lab.training.validation import split_for
 
 __all__ = ["Comparison", "compare", "compare_part", "refuse_earlier_runs"]
 
@@ -186,7 +187,8 @@ class _Job:
 
     @property
     def split(self) -> tuple[ImageSet, ImageSet]:
-        return split(self.images, seed=self.recipe.seed, limit=self.limit)
+        train, val, *_ = split_for(self.images, self.recipe, limit=self.limit)
+        return train, val
 
 
 def _plan(
@@ -282,7 +284,8 @@ def _table(jobs: Sequence[_Job], runs: Sequence[History], limit: int | None) -> 
         "val": len(val),
         "drawn_by_seed": not images.validation or limit is not None,
     }
-    if images.groups is not None and not images.validation:
+    is_grouped = images.groups is not None and jobs[0].recipe.grouped
+    if images.groups is not None and is_grouped and not images.validation:
         data["grouped_by"] = images.grouped_by
         data["groups"] = int(images.groups.max()) + 1
     return Comparison(rows=tuple(rows), data=data, limit=limit)

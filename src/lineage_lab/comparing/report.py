@@ -118,7 +118,8 @@ class _Page:
         if result.differences:
             yield "<h2>Do they differ?</h2>"
             yield "<ul>"
-            yield from (f"<li>{escape(words)}</li>" for words in result.words)
+            sentences = (*result.words, *result.metric_words)
+            yield from (f"<li>{escape(words)}</li>" for words in sentences)
             yield "</ul>"
             yield self.differences()
             yield (

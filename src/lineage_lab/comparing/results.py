@@ -12,7 +12,9 @@ The file (schema 2) is one object:
 | `derived` | Computed from the above, for readers without this package; `load` ignores it. |
 
 `runs` holds one object a seed: the attributes of `lineage_lab.training.history.History`, of which
-`val_accuracy` is written as `accuracy`, `train_seconds` as `seconds`, and `processes` not at all.
+`val_accuracy` is written as `accuracy`, `train_seconds` as `seconds`, and `processes` not at all;
+`metric`, `best_epoch`, `probabilities` and `val_groups` only where they say something. `groups` of
+`data` is the number of groups that the split kept whole; it is there if there were any.
 
 `derived` holds `seeds`, `provenance`, `caption`, `differences` (the attributes of
 `lineage_lab.comparing.significance.Difference`, with `words`), and `rows`: for each network
@@ -24,13 +26,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import combinations
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from lineage_lab.comparing.runs import RANDOM, SCHEMA, Row, read_row, row_record, to_text
-from lineage_lab.comparing.significance import Difference, differences
+from lineage_lab.comparing.significance import LEVEL, Difference, differences, holm
 from lineage_lab.files import one_line, write_whole
+from lineage_lab.training.metrics import LOWER_IS_BETTER, METRICS, pooled_interval
 
 __all__ = ["ClassResult", "Comparison"]
 
@@ -154,6 +158,51 @@ class Comparison:
         rest = f"the other {len(pairs) - len(shown)}" if shown else f"all {len(pairs)}"
         return (*shown, f"For {rest} pairs of networks no difference is shown.")
 
+    @property
+    def rare_class(self) -> int | None:
+        """The rarer of two classes, whose recall stands beside the accuracy.
+
+        Of two that are equal the second; ``None`` for more classes, where a class has no
+        image, and where the answers were not recorded.
+        """
+        runs = [run for row in self.rows for run in row.runs]
+        if len(self.data["classes"]) != 2 or not all(run.truth for run in runs):
+            return None
+        counts = [sum(run.truth.count(label) for run in runs) for label in (0, 1)]
+        if not min(counts):
+            return None
+        return 0 if counts[0] < counts[1] else 1
+
+    @property
+    def metric(self) -> str:
+        """The metric that all checkpoints were chosen by, if it is another than accuracy."""
+        metrics = {run.metric for row in self.rows for run in row.runs}
+        is_known = len(metrics) == 1 and all(run.truth for row in self.rows for run in row.runs)
+        return metrics.pop() if is_known and metrics != {"accuracy"} else ""
+
+    @property
+    def metric_words(self) -> tuple[str, ...]:
+        """What the rows' differences of that metric are worth; of many pairs only those shown."""
+        if not self.metric:
+            return ()
+        pairs = list(combinations(self.rows, 2))
+        gaps = [pooled_interval(self.metric, a.answered, b.answered) for a, b in pairs]
+        corrected = holm([p for _, p in gaps])
+        unit = "groups" if self.data.get("groups") else "images"
+        sentences = []
+        for (a, b), (gap, _), p in zip(pairs, gaps, corrected, strict=True):
+            if gap.value is None or gap.low is None or gap.high is None:
+                continue
+            if p >= LEVEL and len(pairs) > FEW_PAIRS:
+                continue
+            more = f", corrected for {len(pairs)} pairs" if len(pairs) > 1 else ""
+            sentences.append(
+                f"{METRICS[self.metric]}: {a.name} less {b.name} is {gap.value:+.3f} "
+                f"(95 % interval {gap.low:+.3f} to {gap.high:+.3f}), p = {p:.3f}{more}; paired "
+                f"bootstrap over the {unit}.".replace("-0.", "−0.")
+            )
+        return tuple(sentences)
+
     def confusion(self, row: Row) -> tuple[tuple[int, ...], ...]:
         """How many images of each class (a line) got each answer (a column), over all seeds."""
         number = len(self.data["classes"])
@@ -183,8 +232,12 @@ class Comparison:
         energy = any(row.energy for row in self.rows)
         costs = ("peak memory", "energy") if energy else ("peak memory",)
         size = ("parameters", "MACs")
-        head = ("network", "input", "accuracy", "time", "images/s", *size, *costs, "weights")
-        return (head, *(_cells(row, energy) for row in self.rows))
+        rare = self.rare_class
+        found = () if rare is None else (f"{self.data['classes'][rare]} found",)
+        chosen = (METRICS[self.metric],) if self.metric else ()
+        scores = ("accuracy", *found, *chosen)
+        head = ("network", "input", *scores, "time", "images/s", *size, *costs, "weights")
+        return (head, *(_cells(row, energy, rare, self.metric) for row in self.rows))
 
     def to_markdown(self) -> str:
         """The table with its caption, what the rows' differences are worth, and its footnote."""
@@ -192,7 +245,9 @@ class Comparison:
         rule = ("---", *("--:",) * (len(head) - 2), "---")
         lines = ("| " + " | ".join(map(_escaped, line)) + " |" for line in (head, *body))
         table = "\n".join((next(lines), "| " + " | ".join(rule) + " |", *lines))
-        words = "".join(f"- {_escaped(sentence)}\n" for sentence in self.words)
+        words = "".join(
+            f"- {_escaped(sentence)}\n" for sentence in (*self.words, *self.metric_words)
+        )
         ends = map(_escaped, (self.caption, self.footnote))
         return f"{next(ends)}\n\n{table}\n\n{words}{words and chr(10)}{next(ends)}\n"
 
@@ -315,7 +370,7 @@ def _budget(recipe: dict[str, Any]) -> str:
     return f"{recipe['epochs']} epoch(s)" + (f" after {head} of the head alone" if head else "")
 
 
-def _cells(row: Row, energy: bool) -> tuple[str, ...]:
+def _cells(row: Row, energy: bool, rare: int | None, metric: str) -> tuple[str, ...]:
     precision = "/".join(sorted(set(row.precision)))
     memory = "–" if row.peak_memory is None else f"{row.peak_memory / 2**30:.1f} GiB"
     joules = _spread([j / 1000 for j in row.energy], " kJ") if row.energy else "–"
@@ -323,6 +378,8 @@ def _cells(row: Row, energy: bool) -> tuple[str, ...]:
         row.name,
         f"{row.input_size[-1]} px",
         _spread([100 * a for a in row.accuracies], " %"),
+        *(() if rare is None else (_spread([100 * r for r in _recalls(row, rare)], " %"),)),
+        *((_measured(row, metric),) if metric else ()),
         _spread(row.seconds, " s"),
         f"{mean(row.images_per_second):.1f} ({precision})",
         f"{row.parameters / 1e6:.2f} M",
@@ -331,6 +388,21 @@ def _cells(row: Row, energy: bool) -> tuple[str, ...]:
         *((joules,) if energy else ()),
         row.weights,
     )
+
+
+def _recalls(row: Row, label: int) -> list[float]:
+    """Share of a class's images that each seed's network named so."""
+    pairs = [
+        [answer == label for truth, answer in zip(run.truth, run.answers, strict=True)
+         if truth == label]
+        for run in row.runs
+    ]  # fmt: skip
+    return [mean(map(float, found)) for found in pairs if found]
+
+
+def _measured(row: Row, metric: str) -> str:
+    measured, _ = pooled_interval(metric, row.answered)
+    return measured.plain() if metric in LOWER_IS_BETTER else measured.percent()
 
 
 def _spread(values: Sequence[float], unit: str) -> str:

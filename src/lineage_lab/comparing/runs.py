@@ -8,13 +8,31 @@ from statistics import mean
 from typing import Any
 
 from lineage_lab.training.history import Epoch, History
+from lineage_lab.training.metrics import Answered
 
-__all__ = ["RANDOM", "SCHEMA", "Row", "read_row", "read_run", "row_record", "run_record", "to_text"]
+__all__ = [
+    "RANDOM",
+    "SCHEMA",
+    "Row",
+    "answered",
+    "read_row",
+    "read_run",
+    "row_record",
+    "run_record",
+    "to_text",
+]
 
 RANDOM = "random weights, not pretrained"
 SCHEMA = 2  # of the JSON
 # What the file calls otherwise than `History` does; all other names are the same in both.
 WRITTEN_AS = {"val_accuracy": "accuracy", "train_seconds": "seconds"}
+# Written only where they say something; a file of an earlier version has none of them.
+OPTIONAL: dict[str, Any] = {
+    "metric": "accuracy",
+    "best_epoch": 0,
+    "probabilities": (),
+    "val_groups": (),
+}
 NOT_WRITTEN = {"processes"}  # of which each run of a comparison has one
 
 
@@ -52,6 +70,11 @@ class Row:
         return tuple(run.val_accuracy for run in self.runs)
 
     @property
+    def answered(self) -> tuple[Answered, ...]:
+        """Answers of each seed, to be scored."""
+        return tuple(map(answered, self.runs))
+
+    @property
     def seconds(self) -> tuple[float, ...]:
         """Training alone, for each seed."""
         return tuple(run.train_seconds for run in self.runs)
@@ -77,10 +100,27 @@ class Row:
         return tuple(r.energy_joules for r in self.runs if r.energy_joules is not None)
 
 
+def answered(run: History) -> Answered:
+    """A run's answers, to be scored; without recorded probabilities an answer is a sure one."""
+    chances = run.probabilities
+    if not chances:
+        size = max((*run.answers, *run.truth)) + 1
+        chances = tuple(tuple(float(i == a) for i in range(size)) for a in run.answers)
+    return Answered(run.truth, chances, run.val_groups)
+
+
 def run_record(run: History) -> dict[str, Any]:
     """A run as the JSON holds it; `read_run` reads it back."""
     values = asdict(run)
-    return {_written(name): values[name] for name in values if name not in NOT_WRITTEN}
+    values["epochs"] = [
+        {name: value for name, value in epoch.items() if name != "val_score" or value is not None}
+        for epoch in values["epochs"]
+    ]
+    return {
+        _written(name): values[name]
+        for name in values
+        if name not in NOT_WRITTEN and not (name in OPTIONAL and values[name] == OPTIONAL[name])
+    }
 
 
 def read_run(record: dict[str, Any]) -> History:
@@ -92,14 +132,17 @@ def read_run(record: dict[str, Any]) -> History:
         TypeError: A field is of another type.
     """
     names = {_written(f.name): f.name for f in fields(History) if f.name not in NOT_WRITTEN}
-    if set(record) != set(names):
-        other = ", ".join(sorted(set(record) ^ set(names)))
+    wrong = (set(record) ^ set(names)) - set(OPTIONAL)
+    if wrong:
+        other = ", ".join(sorted(wrong))
         raise ValueError(f"a run has not the fields of one: {other} missing, or too many")
     values: dict[str, Any] = {
         names[key]: tuple(value) if isinstance(value, list) else value
         for key, value in record.items()
     }
     values["epochs"] = tuple(Epoch(**epoch) for epoch in values["epochs"])
+    if "probabilities" in values:
+        values["probabilities"] = tuple(map(tuple, values["probabilities"]))
     run = History(**values)
     if not (0 <= run.val_accuracy <= 1 and 0 < run.train_seconds < inf and run.images_trained >= 0):
         raise ValueError(f"seed {run.seed}: its accuracy, seconds or images are out of range")

@@ -3,8 +3,6 @@
 A difference of accuracies has two kinds of luck in it: which images were drawn, and how the
 training went (first weights of the head, order, augmentation). `differ` counts with both, and
 says what came of it in words.
-
-Standard library only.
 """
 
 from collections.abc import Sequence
@@ -13,8 +11,7 @@ from itertools import combinations
 from math import atan, cos, pi, sin, sqrt, tan
 from statistics import NormalDist, mean, variance
 
-__all__ = ["Difference", "differ", "differences", "half_interval", "holm", "mcnemar",
-           "wilson"]  # fmt: skip
+__all__ = ["Difference", "differ", "differences", "half_interval", "holm", "mcnemar"]
 
 LEVEL = 0.05
 MOST_FREEDOM = 1000  # degrees of freedom; above, Student's t is the normal distribution
@@ -267,27 +264,6 @@ def holm(values: Sequence[float]) -> tuple[float, ...]:
         least = max(least, min(1.0, (len(values) - rank) * values[index]))
         corrected[index] = least
     return tuple(corrected)
-
-
-def wilson(right: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, JASA 22, 1927), which no count makes empty.
-
-    Args:
-        right: Number of right answers.
-        of: Number of all.
-
-    Returns:
-        Its ends, from 0 to 1.
-
-    Examples:
-        >>> [round(end, 2) for end in wilson(4, 4)]
-        [0.51, 1.0]
-    """
-    z = NormalDist().inv_cdf(1 - LEVEL / 2)
-    share, spread = right / of, z * z / of
-    centre = (share + spread / 2) / (1 + spread)
-    half = sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _numbers(answers: Sequence[Sequence[bool]]) -> list[list[float]]:

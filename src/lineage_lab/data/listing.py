@@ -125,6 +125,7 @@ class Listing:
         pixels: ``uint8 [n, side, side]`` or ``[n, side, side, 3]`` of a set that comes decoded.
         groups: Name of each image's group, or empty.
         grouped_by: Column or rule that the groups come from, or empty.
+        kinds: Name of each image's kind, which the report scores on its own, or empty.
         test_files: Files of the test part, which is kept apart and never chosen by.
         test_labels: Their labels.
         reading: How files are read where they don't say so themselves.
@@ -142,6 +143,7 @@ class Listing:
     pixels: NDArray[np.uint8] | None = None
     groups: tuple[str, ...] = ()
     grouped_by: str = ""
+    kinds: tuple[str, ...] = ()
     test_files: tuple[Path, ...] = ()
     test_labels: tuple[int, ...] = ()
     reading: Reading = DEFAULT
@@ -165,6 +167,7 @@ class Listing:
             validation=0,
             groups=(),
             grouped_by="",
+            kinds=(),
             test_files=(),
             test_labels=(),
             notes=(),

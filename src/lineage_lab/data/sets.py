@@ -13,7 +13,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache as once
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -50,6 +50,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+NONE = torch.empty(0, dtype=torch.int64)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSet:
@@ -69,6 +71,8 @@ class ImageSet:
         groups: ``int64 [n]``, images of one number belong together and stay on one side of a
             split; ``None`` if nobody said so.
         grouped_by: Column or rule that `groups` come from, or empty.
+        kinds: Name of each image's kind, such as ``mono`` or ``poly``; empty where none is
+            known. `lineage_lab.using.scoring` scores each kind on its own.
         reading: How files were read that don't say so themselves.
         notes: What was decided or left out while the set was found, a sentence each.
     """
@@ -83,6 +87,7 @@ class ImageSet:
     pixels: str = ""
     groups: Tensor | None = None
     grouped_by: str = ""
+    kinds: tuple[str, ...] = ()
     reading: Reading = DEFAULT
     notes: tuple[str, ...] = ()
 
@@ -124,6 +129,7 @@ class ImageSet:
             validation=0,
             pixels=pixels,
             groups=None if self.groups is None else self.groups[indices],
+            kinds=tuple(self.kinds[i] for i in indices.tolist()) if self.kinds else (),
         )
 
 
@@ -271,81 +277,136 @@ def split_digits(seed: int = 0) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Te
     return (train.images, train.labels), (test.images, test.labels)
 
 
+@overload
+def split(
+    data: ImageSet,
+    *,
+    seed: int,
+    share: float = ...,
+    limit: int | None = ...,
+    test: None = ...,
+    groups: Sequence[Hashable] | None = ...,
+) -> tuple[ImageSet, ImageSet]: ...
+@overload
+def split(
+    data: ImageSet,
+    *,
+    seed: int,
+    share: float = ...,
+    limit: int | None = ...,
+    test: float,
+    groups: Sequence[Hashable] | None = ...,
+) -> tuple[ImageSet, ImageSet, ImageSet]: ...
 def split(
     data: ImageSet,
     *,
     seed: int,
     share: float = 0.75,
     limit: int | None = None,
+    test: float | None = None,
     groups: Sequence[Hashable] | None = None,
-) -> tuple[ImageSet, ImageSet]:
-    """Part the images into those to train on and those to validate with.
+) -> tuple[ImageSet, ...]:
+    """Part the images into those to train on, those to validate with, and those to test on.
 
-    Each class is parted in the same proportion, with at least one image on either side. A set
-    that has its own validation part (a folder with ``train`` and ``val``) keeps it; then the
-    seed decides only what `limit` keeps. Images of one group stay on one side, and the classes
-    are parted as evenly as groups let them.
+    Each class is parted in the same proportion, with at least one image in each part. A set
+    that has its own validation part (a folder with ``train`` and ``val``) keeps it, and a test
+    part is taken from the others; without one the seed decides only what `limit` keeps. Images
+    of one group stay in one part, and the classes are parted as evenly as groups let them.
 
     Args:
         data: All images.
         seed: Decides which image goes where.
-        share: Share of the images to train on, between 0 and 1.
+        share: Share of the images to train on, between 0 and 1; with `test`, of those that the
+            test part leaves.
         limit: Keep at most about so many images in all, of each class in proportion, and at
             least two of each class in each part, where there are two.
-        groups: Group of each image, such as its patient; those of `data` if ``None``.
+        test: Share of a third part, which nothing is to be chosen by; ``None`` for two parts.
+        groups: Group of each image, such as its patient; those of `data` if ``None``, and ``()``
+            to part image by image.
 
     Returns:
-        The part to train on and the part to validate with, each sorted by its index.
+        The part to train on, the part to validate with, and with `test` the part to test on,
+        each sorted by its index.
 
     Raises:
-        ValueError: A class has too few images, or too few groups, to be in both parts; or
-            ``share`` is not between 0 and 1.
+        ValueError: A class has too few images, or too few groups, to be in each part; or
+            ``share`` or ``test`` is not between 0 and 1.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share must be between 0 and 1, the ends apart: {share}")
+    for what, value in (("share", share), ("test", test)):
+        if value is not None and not 0 < value < 1:
+            raise ValueError(f"{what} must be between 0 and 1, the ends apart: {value}")
+    by = data.groups
     if groups is not None:
-        if len(groups) != len(data):
+        if len(groups) not in (0, len(data)):
             raise ValueError(f"{len(data)} images need as many groups, not {len(groups)}")
-        data = replace(data, groups=numbered(groups), grouped_by=data.grouped_by or "group")
+        by = numbered(groups) if len(groups) else None
+        if by is not None:
+            data = replace(data, groups=by, grouped_by=data.grouped_by or "group")
     generator = torch.Generator().manual_seed(seed)
     own = len(data) - data.validation
     kept = 1.0 if limit is None else min(1.0, limit / len(data))
-    train: list[Tensor] = []
-    validation: list[Tensor] = []
-
-    def some(indices: Tensor, number: float) -> Tensor:
-        order = torch.randperm(len(indices), generator=generator)
-        return indices[order][: max(2, round(number))]
-
-    whole = None if data.groups is None or data.validation else _whole(data, share, seed)
+    place = torch.where(torch.arange(len(data)) < own, -1, 1)  # -1: the seed decides
+    shares: tuple[float, ...] = (share, 1 - share)
+    if test is not None:
+        shares = ((1 - test) * share, (1 - test) * (1 - share), test)
+    drawn = tuple(range(len(shares)))  # parts that the seed draws
+    if data.validation:
+        drawn = (0,) if test is None else (0, 2)
+        shares = (1.0,) if test is None else (1 - test, test)
+    if by is not None and len(drawn) > 1:
+        rest = torch.arange(own)
+        for part, of_rest in ((2, test), (1, None if data.validation else 1 - share)):
+            if of_rest is not None:
+                chosen = _whole(data, by, rest, of_rest, seed)
+                place[rest[chosen]] = part
+                rest = rest[~chosen]
+        place[rest] = 0
+    parts: list[list[Tensor]] = [[] for _ in range(2 if test is None else 3)]
     for label, name in enumerate(data.classes):
-        of_class = (data.labels == label).nonzero().flatten()
-        if data.validation:
-            parts = of_class[of_class < own], of_class[of_class >= own]
-        elif whole is not None:
-            parts = of_class[~whole[of_class]], of_class[whole[of_class]]
-        else:
-            shuffled = of_class[torch.randperm(len(of_class), generator=generator)]
-            cut = min(max(1, round(share * len(shuffled))), max(1, len(shuffled) - 1))
-            parts = shuffled[:cut], shuffled[cut:]
-        if not len(parts[0]) or not (len(parts[1]) or data.validation):
+        is_of_class = data.labels == label
+        loose = (is_of_class & (place < 0)).nonzero().flatten()
+        cut = dict(zip(drawn, _cut(loose, shares, generator), strict=True))
+        of_class = [
+            torch.cat(((is_of_class & (place == part)).nonzero().flatten(), cut.get(part, NONE)))
+            for part in range(len(parts))
+        ]
+        missing = [part for part, indices in enumerate(of_class) if not len(indices)]
+        if any(part != 1 or not data.validation for part in missing):
             raise ValueError(
-                f"{data.name}: the class {name!r} has {len(of_class)} image(s), too few for a "
-                "part to train on and a part to validate with. Add images or remove the class"
+                f"{data.name}: the class {name!r} has {sum(map(len, of_class))} image(s), too few "
+                "for a part to train on and a part to validate with"
+                + (" and one to test on. " if test is not None else ". ")
+                + "Add images or remove the class"
             )
-        train.append(some(parts[0], kept * len(parts[0])))
-        validation.append(some(parts[1], kept * len(parts[1])))
-    return data.take(torch.cat(train).sort().values), data.take(torch.cat(validation).sort().values)
+        for part, indices in zip(parts, of_class, strict=True):
+            order = torch.randperm(len(indices), generator=generator)
+            part.append(indices[order][: max(2, round(kept * len(indices)))])
+    return tuple(data.take(torch.cat(part).sort().values) for part in parts)
 
 
-def _whole(data: ImageSet, share: float, seed: int) -> Tensor:
-    """Which images to validate with, whole groups of them."""
-    assert data.groups is not None
+def _cut(
+    indices: Tensor, shares: Sequence[float], generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Indices at random into parts of these shares, one in each as far as there are any."""
+    if len(shares) == 1 or not len(indices):
+        return (indices, *(NONE for _ in shares[1:]))
+    shuffled = indices[torch.randperm(len(indices), generator=generator)]
+    sizes: list[int] = []
+    for part, share in enumerate(shares[:-1]):  # the last part has the rest
+        least = len(indices) - sum(sizes) - (len(shares) - 1 - part)
+        left = len(indices) - sum(sizes)
+        sizes.append(min(max(1, round(share * len(indices))), max(1, least), left))
+    return shuffled.split([*sizes, len(indices) - sum(sizes)])  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _whole(data: ImageSet, groups: Tensor, indices: Tensor, share: float, seed: int) -> Tensor:
+    """Which of these images go to a part of that share, whole groups of them."""
+    labels = data.labels[indices]
     for label, name in enumerate(data.classes):
-        if not int((data.labels == label).sum()):
+        if not int((labels == label).sum()):
             raise ValueError(f"{data.name}: the class {name!r} has no image. Remove the class")
     try:
-        chosen = share_out(data.labels.numpy(), data.groups.numpy(), share=1 - share, seed=seed)
+        chosen = share_out(labels.numpy(), groups[indices].numpy(), share=share, seed=seed)
     except ValueError as error:
         name = data.classes[int(error.args[0])]
         raise ValueError(
@@ -497,6 +558,7 @@ def _decoded(listing: Listing, size: int) -> ImageSet:
         pixels=pixels,
         groups=numbered(listing.groups) if listing.groups else None,
         grouped_by=listing.grouped_by,
+        kinds=listing.kinds,
         reading=listing.reading,
         notes=listing.notes,
     )

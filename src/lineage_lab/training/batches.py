@@ -54,12 +54,38 @@ class Prepare:
         return ((x - self._shift) * self._scale).contiguous(memory_format=self.layout)
 
 
+def balanced_order(labels: Tensor, classes: int, generator: torch.Generator) -> Tensor:
+    """An epoch's images, as many of each class: small classes come again, large ones in part.
+
+    Args:
+        labels: ``int64 [n]``.
+        classes: How many there are.
+        generator: Decides which, and their order.
+
+    Returns:
+        ``int64 [n]``: indices, each class within one image of the others.
+    """
+    of_class = [(labels == label).nonzero().flatten() for label in range(classes)]
+    of_class = [indices for indices in of_class if len(indices)]
+    sizes = [len(part) for part in torch.arange(len(labels)).tensor_split(len(of_class))]
+    chosen = []
+    for indices, size in zip(of_class, sizes, strict=True):
+        rounds = -(-size // len(indices))
+        drawn = [indices[torch.randperm(len(indices), generator=generator)] for _ in range(rounds)]
+        chosen.append(torch.cat(drawn)[:size])
+    order = torch.cat(chosen)
+    return order[torch.randperm(len(order), generator=generator)]
+
+
 class Batches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """The batches of one epoch, this process's share of each, gathered when they are asked for."""
 
     def __init__(self, data: ImageSet, recipe: Recipe, epoch: int, group: Group) -> None:
         generator = torch.Generator().manual_seed(recipe.seed * 10_007 + epoch)
-        order = torch.randperm(len(data), generator=generator)
+        if recipe.sampling == "balanced":
+            order = balanced_order(data.labels, len(data.classes), generator)
+        else:
+            order = torch.randperm(len(data), generator=generator)
         # Sizes differ by one at most: none is a single image.
         self.batches = order.tensor_split(math.ceil(len(data) / recipe.batch_size))
         self.data, self.group = data, group

@@ -14,11 +14,14 @@ class Epoch:
         train_loss: Mean over the steps.
         val_accuracy: Share of the validation images that were named rightly, from 0 to 1.
         seconds: Training so far, from the run's first step.
+        val_score: Value of the run's metric on them; ``None`` where it is undefined or was not
+            recorded.
     """
 
     train_loss: float
     val_accuracy: float
     seconds: float
+    val_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,12 @@ class History:
         memory_format: ``channels_last`` or ``contiguous``.
         compiled: Whether ``torch.compile`` was used.
         processes: Number of processes that shared the run.
+        metric: Metric that the best checkpoint was chosen by.
+        best_epoch: Number of the epoch, from 1, after which ``best.ckpt`` was written; 0 if not
+            recorded.
+        probabilities: Of all classes, for each validation image; recorded only where the metric
+            needs more than the answers.
+        val_groups: Number of each validation image's group; empty where there are none.
         provenance: Hardware, versions and date, which a comparison adds: see
             `lineage_lab.comparing.provenance.provenance`.
 
@@ -76,6 +85,10 @@ class History:
     memory_format: str
     compiled: bool
     processes: int = 1
+    metric: str = "accuracy"
+    best_epoch: int = 0
+    probabilities: tuple[tuple[float, ...], ...] = ()
+    val_groups: tuple[int, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -7,6 +7,7 @@ writing of checkpoints are not counted. No network is known here by its name.
 `finetune` does what goes before and after, `_train` is the loop.
 """
 
+import logging
 import math
 import signal
 import threading
@@ -28,7 +29,6 @@ from lineage_lab.training import checkpoint
 from lineage_lab.training.batches import Batches, Prepare
 from lineage_lab.training.checks import check_device, check_group, check_head, check_images
 from lineage_lab.training.device import (
-    autocast,
     device_name,
     energy,
     finish,
@@ -51,8 +51,20 @@ from lineage_lab.training.resume import (
 from lineage_lab.training.run import Run
 from lineage_lab.training.step import step
 from lineage_lab.training.trial import choose_form
+from lineage_lab.training.validation import (
+    BY_PROBABILITY,
+    Validation,
+    check_threshold,
+    decision_for,
+    metric_for,
+    probabilities,
+    small_parts,
+    validate,
+)
 
 __all__ = ["Interrupted", "evaluate", "finetune"]
+
+logger = logging.getLogger(__name__)
 
 HALF = (0.5, 0.5, 0.5)
 SHOWN_EVERY = 0.25  # seconds between two looks at a GPU's results
@@ -130,6 +142,7 @@ def finetune(
     check_head(model, train)
     device = pick_device(recipe.device)
     check_device(recipe, device)
+    check_threshold(recipe, val)
     with joined(device) as group, _for_itself(folder, group), memory_reused(device):
         if overwrite and not resume and folder is not None and group.leads:
             for path in checkpoint.files(folder):
@@ -162,19 +175,22 @@ def finetune(
         torch.manual_seed(recipe.seed)
         if saved is not None and folder is not None:
             restore(run, saved, folder)
+        metric = metric_for(recipe, train)
         if group.leads:
             run.warn_of_few_images()
+            for words in small_parts(train, val, metric, recipe):
+                logger.warning("%s", words)
         before = energy(device)
         with matmul_precision(device, form.precision), _signals(folder) as asked:
-            answers = _train(run, val, name=name, folder=folder, asked=asked, on_step=on_step)
+            last = _train(run, val, metric, name=name, folder=folder, asked=asked, on_step=on_step)
         after = energy(device)
         run.net = model  # lets go of the group before it ends
     peak, kind = peak_memory(device)
     return History(
         seed=recipe.seed,
-        val_accuracy=_accuracy(answers, val),
+        val_accuracy=last.accuracy,
         truth=tuple(val.labels.tolist()),
-        answers=answers,
+        answers=last.answers,
         losses=tuple(run.progress.losses),
         epochs=tuple(run.progress.curve),
         train_seconds=run.progress.seconds,
@@ -188,6 +204,14 @@ def finetune(
         memory_format=form.memory_format,
         compiled=form.compiled,
         processes=group.size,
+        metric=metric,
+        best_epoch=run.progress.best_epoch,
+        probabilities=(
+            tuple(tuple(round(p, 7) for p in row) for row in last.probabilities.tolist())
+            if metric in BY_PROBABILITY
+            else ()
+        ),
+        val_groups=() if val.groups is None else tuple(val.groups.tolist()),
     )
 
 
@@ -213,17 +237,10 @@ def evaluate(
     Returns:
         One class an image, in the set's order.
     """
-    group = group or Group()
-    model.eval()
-    mine = torch.arange(group.rank, len(data), group.size)
-    answers: list[Tensor] = []
-    with torch.inference_mode():
-        for places in mine.split(batch_size):  # type: ignore[no-untyped-call]
-            x = prepare(data.images[places])
-            with autocast(x.device, precision):
-                answers.append(model(x).argmax(dim=1))
-    of_mine: list[int] = torch.cat(answers).tolist() if answers else []
-    return tuple(group.all_of(of_mine, len(data)))
+    found = probabilities(
+        model, data, prepare=prepare, precision=precision, batch_size=batch_size, group=group
+    )
+    return tuple(found.argmax(axis=1).tolist()) if len(data) else ()
 
 
 @contextmanager
@@ -243,17 +260,18 @@ class _Asked:
 def _train(
     run: Run,
     val: ImageSet,
+    metric: str,
     *,
     name: str,
     folder: str | Path | None,
     asked: _Asked,
     on_step: OnStep | None,
-) -> tuple[int, ...]:
+) -> Validation:
     """The loop: epochs of steps, with a look at the loss, a validation, and checkpoints."""
     recipe, device, progress = run.recipe, run.device, run.progress
     if not run.group.leads:
         folder = None  # one process writes for all
-    answers: tuple[int, ...] = ()
+    last: Validation | None = None
     pending: list[Tensor] = []  # losses that are on the device still
     while not run.is_over:
         pieces = None  # how many learn: after a validation none of them is set to
@@ -300,33 +318,33 @@ def _train(
                 break
         finish(device)
         progress.seconds += time.perf_counter() - start
-        answers = _answers(run, val)
-        accuracy = _accuracy(answers, val)
+        last = _validated(run, val, metric)
         losses = progress.losses[-progress.batch :]
-        progress.curve.append(Epoch(sum(losses) / len(losses), accuracy, progress.seconds))
+        progress.curve.append(
+            Epoch(sum(losses) / len(losses), last.accuracy, progress.seconds, last.score)
+        )
         progress.epoch, progress.batch = progress.epoch + 1, 0
-        is_best = accuracy > progress.best
-        progress.best = max(accuracy, progress.best)
-        if folder is not None and is_best:
-            save(run, folder, name=name, best=True)
+        is_best = progress.best is None or last.rank >= progress.best
+        if is_best:
+            progress.best, progress.best_epoch = last.rank, progress.epoch
         if folder is not None:
+            if is_best:
+                decision = decision_for(run.recipe, val, last.probabilities)
+                save(run, folder, name=name, best=True, decision=decision)
             save(run, folder, name=name)
-    if not answers:  # a finished run was resumed
-        answers = _answers(run, val)
+    last = last or _validated(run, val, metric)  # a finished run was resumed
     if run.average is not None:
         run.model.load_state_dict(run.average.module.state_dict())
     for parameter in run.parameters:
         parameter.requires_grad_(True)
-    return answers
+    return last
 
 
-def _answers(run: Run, val: ImageSet) -> tuple[int, ...]:
-    precision = run.form.precision
-    return evaluate(run.result, val, prepare=run.prepare, precision=precision, group=run.group)
-
-
-def _accuracy(answers: Sequence[int], val: ImageSet) -> float:
-    return int((torch.tensor(answers) == val.labels).sum()) / len(val)
+def _validated(run: Run, val: ImageSet, metric: str) -> Validation:
+    chances = probabilities(
+        run.result, val, prepare=run.prepare, precision=run.form.precision, group=run.group
+    )
+    return validate(chances, val, metric)
 
 
 def _look(run: Run, pending: list[Tensor]) -> None:

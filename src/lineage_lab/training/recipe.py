@@ -11,10 +11,25 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from lineage_lab.training.decision import read_aim
+
 __all__ = ["FAMILIES", "Recipe", "recipe_for"]
 
 CHOICES = {
     "optimizer": ("adamw", "sgd"),
+    "class_weights": ("none", "balanced"),
+    "sampling": ("all", "balanced"),
+    "metric": (
+        "auto",
+        "accuracy",
+        "balanced_accuracy",
+        "precision",
+        "f1",
+        "auroc",
+        "average_precision",
+        "log_loss",
+        "calibration_error",
+    ),
     "unfreeze": ("all", "gradual", "none"),
     "norms": ("auto", "train", "frozen"),
     "flips": ("auto", "none", "horizontal", "both"),
@@ -23,7 +38,7 @@ CHOICES = {
     "compile": ("auto", "on", "off"),
     "device": ("auto", "cpu", "cuda", "mps"),
 }
-SHARES = ("momentum", "weight_decay", "warmup", "label_smoothing", "ema")
+SHARES = ("momentum", "weight_decay", "warmup", "label_smoothing", "ema", "test")
 AT_LEAST = {
     "epochs": 1,
     "head_epochs": 0,
@@ -35,6 +50,9 @@ AT_LEAST = {
     "mixup": 0,
     "cutmix": 0,
     "clip_norm": 0,
+    "focal": 0,
+    "logit_adjustment": 0,
+    "patience": 0,
 }
 
 
@@ -66,6 +84,27 @@ class Recipe:
             distribution's parameter, 0 for off.
         ema: Decay of a moving average of the weights, which is what is validated and
             saved; 0 for off.
+        class_weights: ``balanced`` lets each class weigh the same in the loss, however many
+            images it has.
+        sampling: ``balanced`` draws as many images of each class in an epoch: those of small
+            classes come again, of large ones some are left for the next epoch.
+        focal: Gamma of the focal loss (arXiv:1708.02002), by which images that are named
+            rightly and surely count less; 0 for off.
+        logit_adjustment: Strength of the classes' log shares that are added to the scores
+            while training (arXiv:2007.07314), so that rare classes are named as readily;
+            1 as in the paper, 0 for off.
+        metric: What ``best.ckpt`` is chosen by, among equals by the log loss. ``auto``:
+            balanced accuracy where the smallest class has less than half of the largest
+            one's images, else accuracy.
+        patience: Stop after so many epochs without a better one; 0 for never.
+        calibrate: Choose a temperature on the validation images, which makes the
+            probabilities honest and changes no answer.
+        threshold: Choose on the validation images from which probability on a class is
+            named: ``balanced``, ``recall=0.9``, ``precision=0.65``, or ``cost=5`` for an
+            image missed that costs five false alarms; empty for the likeliest class.
+        positive: The class that `threshold` is for; the smallest if empty.
+        test: Share of the images that neither training nor choosing sees.
+        grouped: Images that belong together stay in one part of the split.
         norms: Batch norms with trained statistics: ``train`` on the batches; ``frozen``
             keeps them, and wants lower learning rates; ``auto`` trains them where the
             layer's part learns.
@@ -110,6 +149,17 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     ema: float = 0.0
+    class_weights: str = "none"
+    sampling: str = "all"
+    focal: float = 0.0
+    logit_adjustment: float = 0.0
+    metric: str = "auto"
+    patience: int = 0
+    calibrate: bool = False
+    threshold: str = ""
+    positive: str = ""
+    test: float = 0.0
+    grouped: bool = True
     norms: str = "auto"
     sync_norms: bool = False
     flips: str = "auto"
@@ -154,6 +204,12 @@ class Recipe:
             raise ValueError(
                 f"Recipe.accumulate={self.accumulate} parts of batch_size={self.batch_size} would "
                 "be single images, which batch norm can't take: at most half the batch size"
+            )
+        if self.threshold:
+            read_aim(self.threshold)
+        if self.positive and not self.threshold:
+            raise ValueError(
+                f"Recipe.positive={self.positive!r} is the class of a threshold: set threshold too"
             )
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:

@@ -12,6 +12,7 @@ from lineage_lab.data.sets import ImageSet, Preprocessing
 from lineage_lab.training import checkpoint
 from lineage_lab.training.checkpoint import Checkpoint
 from lineage_lab.training.checks import check_device
+from lineage_lab.training.decision import Decision
 from lineage_lab.training.history import Epoch
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.training.run import Progress, Run
@@ -21,7 +22,14 @@ __all__ = ["find_checkpoint", "recipe_in_its_form", "refuse_earlier_run", "resto
 logger = logging.getLogger(__name__)
 
 
-def save(run: Run, folder: str | Path, *, name: str, best: bool = False) -> Path:
+def save(
+    run: Run,
+    folder: str | Path,
+    *,
+    name: str,
+    best: bool = False,
+    decision: Decision | None = None,
+) -> Path:
     """Write ``last.ckpt``, to go on from, or ``best.ckpt``, to use.
 
     Args:
@@ -29,6 +37,7 @@ def save(run: Run, folder: str | Path, *, name: str, best: bool = False) -> Path
         folder: Folder of the file.
         name: Name of the network.
         best: Which of the two.
+        decision: How answers follow from scores, for ``best.ckpt``.
 
     Returns:
         The file.
@@ -56,7 +65,13 @@ def save(run: Run, folder: str | Path, *, name: str, best: bool = False) -> Path
             recipe=run.recipe.to_dict(),
             state=run.result.state_dict() if best else run.model.state_dict(),
             training=None if best else _state(run),
-            metrics={"val_accuracy": curve[-1].val_accuracy if curve else None},
+            metrics={
+                "val_accuracy": curve[-1].val_accuracy if curve else None,
+                "val_score": curve[-1].val_score if curve else None,
+                "epoch": len(curve),
+                "data": run.train.name,
+                **({"decision": decision.to_dict()} if decision is not None else {}),
+            },
         ),
         keep_previous=not best,
     )
@@ -74,9 +89,10 @@ def _state(run: Run) -> dict[str, Any]:
         "seconds": progress.seconds,
         "images_trained": progress.images_trained,
         "accumulate": progress.accumulate,
-        "best": progress.best,
+        "best": list(progress.best) if progress.best is not None else None,
+        "best_epoch": progress.best_epoch,
         "losses": list(progress.losses),
-        "curve": [(e.train_loss, e.val_accuracy, e.seconds) for e in progress.curve],
+        "curve": [(e.train_loss, e.val_accuracy, e.seconds, e.val_score) for e in progress.curve],
         "optimizer": run.optimizer.state_dict(),
         "scaler": run.scaler.state_dict(),
         "average": run.average.state_dict() if run.average is not None else None,
@@ -243,7 +259,8 @@ def restore(run: Run, saved: Checkpoint, folder: str | Path) -> None:
         batch=state["batch"],
         seconds=state["seconds"],
         images_trained=state["images_trained"],
-        best=state["best"],
+        best=tuple(state["best"]) if state["best"] is not None else None,
+        best_epoch=state["best_epoch"],
         losses=list(state["losses"]),
         curve=[Epoch(*values) for values in state["curve"]],
     )

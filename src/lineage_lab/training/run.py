@@ -5,20 +5,21 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from lineage_lab.data.sets import ImageSet
 from lineage_lab.heads import find_head
 from lineage_lab.training.batches import Prepare
 from lineage_lab.training.device import Form
 from lineage_lab.training.history import Epoch
+from lineage_lab.training.loss import balanced_weights, log_priors
 from lineage_lab.training.optim import batch_norms, factor, optimizer, parts
 from lineage_lab.training.processes import Group
 from lineage_lab.training.recipe import Recipe
@@ -41,7 +42,9 @@ class Progress:
         batch: Batches of the present epoch that are done.
         seconds: Training so far.
         images_trained: Images that went through training steps, each pass counted.
-        best: Best validation accuracy so far; below 0 before the first validation.
+        best: Rank of the best validation so far, see
+            `lineage_lab.training.validation.Validation`; ``None`` before the first.
+        best_epoch: Epochs that were done then.
         losses: Training loss at each step.
         curve: Learning curve, a point an epoch.
     """
@@ -51,7 +54,8 @@ class Progress:
     batch: int = 0
     seconds: float = 0.0
     images_trained: int = 0
-    best: float = -1.0
+    best: tuple[float, float] | None = None
+    best_epoch: int = 0
     losses: list[float] = field(default_factory=list)
     curve: list[Epoch] = field(default_factory=list)
 
@@ -96,6 +100,8 @@ class Run:
         optimizer: Optimizer of all parameters.
         scaler: Loss scaler; idle but in ``fp16``.
         average: Moving average of the weights, if the recipe asks for one.
+        class_weights: Weight of each class in the loss, if the recipe asks for any.
+        shift: What is added to the scores while training, if the recipe asks for any.
         statistics: Running statistics, and a sound copy of them.
         bad: Whether a step went wrong; on the device, so that the host need not wait to know.
         net: Network that the images go through: the model, compiled or shared with the group.
@@ -114,6 +120,8 @@ class Run:
     optimizer: torch.optim.Optimizer = field(init=False)
     scaler: torch.amp.GradScaler = field(init=False)
     average: AveragedModel | None = field(init=False, default=None)
+    class_weights: Tensor | None = field(init=False, default=None)
+    shift: Tensor | None = field(init=False, default=None)
     statistics: Statistics = field(init=False)
     bad: Tensor = field(init=False)
     net: Callable[[Tensor], Any] = field(init=False)
@@ -128,8 +136,12 @@ class Run:
         self.optimizer = optimizer(model, head, recipe, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.form.precision == "fp16")
         if recipe.ema:
-            multi = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
-            self.average = AveragedModel(model, multi_avg_fn=multi)
+            self.average = AveragedModel(model, multi_avg_fn=self._move_average)
+        counts = self.train.labels.bincount(minlength=len(self.train.classes)).tolist()
+        if recipe.class_weights == "balanced":
+            self.class_weights = balanced_weights(counts).to(device)
+        if recipe.logit_adjustment:
+            self.shift = recipe.logit_adjustment * log_priors(counts).to(device)
         self.statistics = Statistics(model)
         self.bad = torch.zeros((), device=device)
         self.net = model
@@ -157,16 +169,40 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Whether all epochs are done, or the time is up."""
+        """Whether all epochs are done, the time is up, or nothing got better for too long."""
         recipe = self.recipe
         if recipe.minutes is not None:
             return self.progress.seconds >= 60 * recipe.minutes
+        since = self.progress.epoch - max(self.progress.best_epoch, recipe.head_epochs)
+        if recipe.patience and since >= recipe.patience:
+            return True
         return self.progress.epoch >= recipe.head_epochs + recipe.epochs
 
     @property
     def result(self) -> nn.Module:
         """The network that is validated and saved: the moving average if there is one."""
         return self.average.module if self.average is not None else self.model
+
+    def _move_average(
+        self, averages: Sequence[Tensor], weights: Sequence[Tensor], _: Tensor | int
+    ) -> None:
+        """One step of the moving average.
+
+        It is warmed up: early on its memory is short. Else a run that is shorter than the memory
+        would end near the weights that it began with.
+        """
+        done = self.progress.epoch * self.batches + self.progress.batch
+        decay = min(self.recipe.ema, (1 + done) / (10 + done))
+        kinds: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+        for average, weight in zip(averages, weights, strict=True):
+            pair = kinds.setdefault(average.dtype, ([], []))
+            pair[0].append(average)
+            pair[1].append(weight)
+        for dtype, (of_run, of_step) in kinds.items():
+            if dtype.is_floating_point:
+                torch._foreach_lerp_(of_run, of_step, 1 - decay)
+            else:
+                torch._foreach_copy_(of_run, of_step)
 
     def warn_of_few_images(self) -> None:
         """Say so if batch norms learn from few images at once, and what is better."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from lineage_lab.data.augment import blended, cropped, mirrored
 from lineage_lab.training.device import autocast
+from lineage_lab.training.loss import classification_loss
 from lineage_lab.training.run import Run
 
 __all__ = ["output_weights", "step"]
@@ -124,8 +125,13 @@ def _backward(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> tuple[
         outputs = scores if isinstance(scores, tuple) else (scores,)
         loss = torch.zeros((), device=device)
         for weight, out in zip(output_weights(run.model, len(outputs)), outputs, strict=True):
-            loss = loss + weight * F.cross_entropy(
-                out.float(), wanted, reduction="sum", label_smoothing=recipe.label_smoothing
+            loss = loss + weight * classification_loss(
+                out.float(),
+                wanted,
+                weights=run.class_weights,
+                smoothing=recipe.label_smoothing,
+                focal=recipe.focal,
+                shift=run.shift,
             )
         loss = loss / count
         if run.scaler.is_enabled():  # which decides by the gradient: after a bad step, none counts

@@ -15,9 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 from lineage_lab.comparing.svg import Drawing
-from lineage_lab.data.sets import ImageSet, load, split
+from lineage_lab.data.sets import ImageSet, load
 from lineage_lab.files import write_whole
 from lineage_lab.training import checkpoint
+from lineage_lab.training.recipe import Recipe
+from lineage_lab.training.validation import split_for
 from lineage_lab.using.gradcam import heatmap
 from lineage_lab.using.predictor import Predictor
 
@@ -105,8 +107,9 @@ def _lit(pixels: Tensor, light: Tensor) -> Image.Image:
 def main(path: Path, out: Path, data: str) -> None:
     """Draws the picture of a run that was trained on a data set's own split by its seed."""
     predictor = Predictor.load(path)
-    seed = int(checkpoint.load(path).recipe["seed"])
-    _, held_out = split(load(data, size=predictor.preprocessing.size), seed=seed)
+    # A checkpoint from before there were groups was trained on a split without.
+    recipe = Recipe.from_dict({"grouped": False, **checkpoint.load(path).recipe})
+    _, held_out, *_ = split_for(load(data, size=predictor.preprocessing.size), recipe)
     write_whole(out, answers(predictor, held_out))
 
 

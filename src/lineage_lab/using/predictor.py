@@ -7,11 +7,13 @@ exactly as the training images were, and nothing has to be remembered.
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lineage_lab.data.kinds import is_image, shown
@@ -19,6 +21,7 @@ from lineage_lab.data.sets import Preprocessing, read_image
 from lineage_lab.models.googlenet import GoogLeNet, Rescale
 from lineage_lab.registry import create_model
 from lineage_lab.training import checkpoint
+from lineage_lab.training.decision import Decision
 from lineage_lab.weights import published as weights
 
 __all__ = ["Prediction", "Predictor", "imagenet_classes"]
@@ -34,9 +37,11 @@ class Prediction:
 
     Attributes:
         path: The file.
-        label: The class with the highest probability; empty if the file can't be read.
+        label: The class that it is named: the likeliest, or by the checkpoint's threshold; empty
+            if the file can't be read.
         probability: Its probability, from 0 to 1.
-        top: The likeliest classes with their probabilities, the highest first.
+        top: The likeliest classes with their probabilities; `label` first, then the highest.
+        probabilities: Of all classes, in the network's order; empty if the file can't be read.
         error: Why the file can't be read; empty if it was.
     """
 
@@ -44,6 +49,7 @@ class Prediction:
     label: str = ""
     probability: float = 0.0
     top: tuple[tuple[str, float], ...] = ()
+    probabilities: tuple[float, ...] = ()
     error: str = ""
 
 
@@ -56,12 +62,14 @@ class Predictor:
         name: The registry's name of the network.
         classes: Names, in the order of the scores.
         preprocessing: How a file becomes its input.
+        decision: How its answers follow from its scores.
     """
 
     model: nn.Module
     name: str
     classes: tuple[str, ...]
     preprocessing: Preprocessing
+    decision: Decision = field(default_factory=Decision)
 
     @classmethod
     def load(cls, path: Path) -> "Predictor":
@@ -77,6 +85,7 @@ class Predictor:
             _like_published(model, found.state)
             model.load_state_dict(found.state)
             preprocessing = Preprocessing.from_dict(found.preprocessing)
+            decision = Decision.from_dict(found.metrics.get("decision", {}), found.classes)
         except (ValueError, RuntimeError) as error:
             raise ValueError(
                 f"{path} can't be used by this version of Lineage Lab: {error}. Use the version "
@@ -87,6 +96,7 @@ class Predictor:
             name=found.model,
             classes=found.classes,
             preprocessing=preprocessing,
+            decision=decision,
         )
 
     @classmethod
@@ -127,14 +137,40 @@ class Predictor:
         scale = 1 / (255 * torch.tensor(self.preprocessing.std, device=device).view(1, -1, 1, 1))
         return (images.to(device).float() - mean) * scale
 
-    def predict(self, paths: Iterable[Path | str], *, top: int = 5) -> list[Prediction]:
+    def probabilities(self, images: Tensor) -> Tensor:
+        """What the network gives each class, at the checkpoint's temperature.
+
+        Args:
+            images: ``uint8 [n, channels, size, size]``, decoded as `preprocessing` says.
+
+        Returns:
+            ``float64 [n, classes]`` on the CPU.
+        """
+        with torch.inference_mode():
+            scores: Tensor = self.model(self.prepare(images))
+            return (scores.double() / self.decision.temperature).softmax(dim=1).cpu()
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The class that each image is named, by the checkpoint's threshold if it has one."""
+        return self.decision.answers(probabilities, self.classes)
+
+    @property
+    def rule(self) -> str:
+        """By which rule a class is named, in words."""
+        return self.decision.words
+
+    def predict(
+        self, paths: Iterable[Path | str], *, top: int = 5, batch_size: int = AT_ONCE
+    ) -> list[Prediction]:
         """Name what is on each file.
 
         Args:
             paths: Files, and folders that are searched to their ends in the order of names.
                 In folders, names that begin with a dot and links to folders are passed over, and
                 so is what is no image; that is counted in the log.
-            top: How many of the likeliest classes to give.
+            top: How many of the likeliest classes to give; the one that a threshold names comes
+                first.
+            batch_size: Images at once.
 
         Returns:
             One a file. What can't be read is among them, with its ``error``, and stops nothing.
@@ -143,12 +179,19 @@ class Predictor:
         waiting: list[tuple[int, Path, Tensor]] = []  # place in the answers, file, pixels
 
         def answer() -> None:
-            for (place, path, _), row in zip(waiting, self._probabilities(waiting), strict=True):
-                best = row.topk(min(top, len(self.classes)))
-                pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-                named = tuple((self.classes[index], value) for index, value in pairs)
+            found = self.probabilities(torch.stack([pixels for _, _, pixels in waiting]))
+            named = self.decide(found.numpy()).tolist()
+            for (place, path, _), row, first in zip(waiting, found, named, strict=True):
+                order = row.argsort(descending=True, stable=True).tolist()
+                order.remove(first)
+                best = [first, *order][:top]
+                values = row.tolist()
                 answers[place] = Prediction(
-                    path=path, label=named[0][0], probability=named[0][1], top=named
+                    path=path,
+                    label=self.classes[first],
+                    probability=values[first],
+                    top=tuple((self.classes[index], values[index]) for index in best),
+                    probabilities=tuple(values),
                 )
             waiting.clear()
 
@@ -163,17 +206,11 @@ class Predictor:
                     answers[-1] = Prediction(path=path, error=str(problem))
                 else:
                     waiting.append((len(answers) - 1, path, pixels))
-            if len(waiting) == AT_ONCE:
+            if len(waiting) == batch_size:
                 answer()
         if waiting:
             answer()
         return answers
-
-    def _probabilities(self, waiting: list[tuple[int, Path, Tensor]]) -> Tensor:
-        with torch.inference_mode():
-            images = torch.stack([pixels for _, _, pixels in waiting])
-            scores: Tensor = self.model(self.prepare(images))
-            return scores.float().softmax(dim=1).cpu()
 
 
 def imagenet_classes() -> tuple[str, ...]:
