@@ -58,8 +58,9 @@ def main() -> None:
             sys.exit(128 + number)
         if debug:
             raise
-        plain = isinstance(error, OSError) and error.filename and error.strerror
-        words = f"{error.filename}: {error.strerror}" if plain else str(error)
+        words = str(error)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            words = f"{error.filename}: {error.strerror}"
         click.echo(f"Error: {words}", err=True)
         if hasattr(error, "url"):  # WeightsUnavailable
             click.echo(

@@ -156,7 +156,8 @@ def evaluate(
         found = replace(found, notes=(seen, *found.notes))
     if out:
         page = report(found)
-        for file, content in zip(files, (found.to_csv(), found.to_json(), page), strict=True):
+        contents: tuple[str | bytes, ...] = (found.to_csv(), found.to_json(), page)
+        for file, content in zip(files, contents, strict=True):
             write_whole(file, content)
     if as_json:
         click.echo(found.to_json(), nl=False)

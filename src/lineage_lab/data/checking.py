@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -203,7 +203,7 @@ def look_at(files: Sequence[Path], reading: Reading) -> list[Look]:
             )
             if image.size != (side, side):
                 image = image.resize((side, side), Image.Resampling.BILINEAR)
-            small[place] = image
+            small[place] = np.asarray(image)
         except Unreadable as error:
             words = str(error).removeprefix(f"{shown(file)} ")
             looks.append(Look(error=words, limits=error.limits))
@@ -312,7 +312,7 @@ def _answer(
         found = _received(process.stdout)
     except OSError:
         return None
-    return None if found is None else [Look(*row) for row in found]  # type: ignore[attr-defined]
+    return None if found is None else [Look(*row) for row in found]
 
 
 def serve() -> None:
@@ -322,19 +322,19 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints does not go between the answers
     while (asked := _received(sys.stdin.buffer)) is not None:
-        files, reading = asked  # type: ignore[misc]
+        files, reading = asked
         _send(answers, [tuple(look) for look in look_at([Path(f) for f in files], reading)])
 
 
-def _send(stream: BinaryIO | object, content: object) -> None:
+def _send(stream: IO[bytes], content: object) -> None:
     data = pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
-    stream.write(struct.pack("<Q", len(data)) + data)  # type: ignore[attr-defined]
-    stream.flush()  # type: ignore[attr-defined]
+    stream.write(struct.pack("<Q", len(data)) + data)
+    stream.flush()
 
 
-def _received(stream: BinaryIO | object) -> object | None:
-    head = stream.read(8)  # type: ignore[attr-defined]
+def _received(stream: IO[bytes]) -> Any:
+    head = stream.read(8)
     if len(head) < 8:
         return None
-    data = stream.read(struct.unpack("<Q", head)[0])  # type: ignore[attr-defined]
+    data = stream.read(struct.unpack("<Q", head)[0])
     return None if not data else pickle.loads(data)

@@ -46,7 +46,7 @@ def share_out(
     best, found = np.inf, None
     for _ in range(STARTS):
         chosen = _improved(scaled, _start(scaled, share, generator), share, generator)
-        cost = _cost(scaled[chosen].sum(axis=0), share)
+        cost = float(_cost(scaled[chosen].sum(axis=0), share))
         if cost < best:
             best, found = cost, chosen
     assert found is not None
@@ -62,12 +62,13 @@ def share_out(
 _MISSING = 1e3
 
 
-def _cost(sums: NDArray[np.float64], share: float) -> NDArray[np.float64] | float:
+def _cost(sums: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     """Squared distance of the classes' shares from the one wanted; the images' counts little."""
     off = (sums - share) ** 2
     ends = (sums[..., :-1] < 1e-12) | (sums[..., :-1] > 1 - 1e-12)
     cost: NDArray[np.float64] = off[..., :-1].sum(axis=-1) + 0.1 * off[..., -1]
-    return cost + _MISSING * ends.sum(axis=-1)
+    total: NDArray[np.float64] = cost + _MISSING * ends.sum(axis=-1)
+    return total
 
 
 def _start(

@@ -9,6 +9,8 @@ import re
 import stat
 from pathlib import Path
 
+from lineage_lab.files import one_line
+
 __all__ = ["ENDINGS", "content", "hint", "is_image", "is_narrow", "shown"]
 
 ENDINGS = frozenset(
@@ -54,9 +56,9 @@ _OTHERS = {
 }
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """A path on one line: line breaks and the like are written out as their codes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
+    return one_line(str(path))
 
 
 def _head(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 __all__ = ["NoRange", "Unread", "Wide", "by_tifffile", "no_page", "pages", "proposed", "wide"]
 
@@ -155,9 +156,9 @@ def wide(opened: Image.Image) -> Wide | None:
     Returns:
         The values, or ``None`` for a plain image of 8 bits.
     """
-    if opened.format == "TIFF":
+    if isinstance(opened, ImageFile) and opened.format == "TIFF":
         return _tiff(opened)
-    if opened.format == "PNG":
+    if isinstance(opened, ImageFile) and opened.format == "PNG":
         return _png(opened)
     if opened.mode.startswith("I") or opened.mode == "F":
         known = opened.format in ("PPM", "JPEG2000") and opened.mode != "F"  # Pillow scales to 16
@@ -173,9 +174,9 @@ def _own(opened: Image.Image, top: int | None) -> Wide:
     return Wide(values, top)
 
 
-def _raw(opened: Image.Image, mode: str, raw: str) -> NDArray[np.uint8]:
+def _raw(opened: ImageFile, mode: str, raw: str) -> NDArray[np.uint8]:
     """Decode with another unpacking of bytes than Pillow would choose."""
-    tiles = opened.tile
+    tiles: list[Any] = list(opened.tile)
     opened.tile = [
         tile._replace(args=raw if isinstance(tile.args, str) else (raw, *tile.args[1:]))
         for tile in tiles
@@ -185,23 +186,29 @@ def _raw(opened: Image.Image, mode: str, raw: str) -> NDArray[np.uint8]:
     return np.array(opened)
 
 
-def _both(opened: Image.Image, mode: str) -> NDArray[np.uint16]:
+def _both(opened: ImageFile, mode: str) -> NDArray[np.uint16]:
     """16-bit samples that lie side by side: Pillow gives one byte of each, so it is asked twice.
 
     Which byte comes first differs with the file and the decoder; the raw mode says it.
     """
     assert opened.filename
-    tile = opened.tile[0]
+    tile: Any = opened.tile[0]
     raw = tile.args if isinstance(tile.args, str) else tile.args[0]
     high = {"B": "B", "L": "L", "N": "L" if sys.byteorder == "little" else "B"}[raw[-1]]
     first = _raw(opened, mode, f"{mode};16{high}").astype(np.uint16) << 8
+    again: ImageFile
     with Image.open(opened.filename, formats=(opened.format or "",)) as again:
         again.seek(opened.tell())
         first |= _raw(again, mode, f"{mode};16{'L' if high == 'B' else 'B'}")
-    return first
+    return first.astype(np.uint16)
 
 
-def _png(opened: Image.Image) -> Wide | None:
+def _opacity(values: NDArray[np.uint16]) -> NDArray[np.float32]:
+    share: NDArray[np.float32] = (values / np.float32(65535)).astype(np.float32)
+    return share
+
+
+def _png(opened: ImageFile) -> Wide | None:
     raw = str(opened.tile[0].args) if opened.tile else ""
     if ";16" not in raw:
         return None
@@ -212,18 +219,18 @@ def _png(opened: Image.Image) -> Wide | None:
         visible = None if not isinstance(clear, int) else values != clear
     elif raw.startswith("LA"):
         four = _raw(opened, "RGBA", "RGBA").astype(np.uint16)
-        both = four[..., ::2] << 8 | four[..., 1::2]
-        return Wide(both[..., 0], 65535, alpha=both[..., 1].astype(np.float32) / 65535)
+        both = (four[..., ::2] << 8 | four[..., 1::2]).astype(np.uint16)
+        return Wide(both[..., 0], 65535, alpha=_opacity(both[..., 1]))
     elif raw.startswith("RGBA"):
         values = _both(opened, "RGBA")
-        return Wide(values[..., :3], 65535, alpha=values[..., 3].astype(np.float32) / 65535)
+        return Wide(values[..., :3], 65535, alpha=_opacity(values[..., 3]))
     else:
         values = _both(opened, "RGB")
         visible = None if not isinstance(clear, tuple) else (values != clear).any(axis=2)
     return Wide(values, 65535, alpha=None if visible is None else visible.astype(np.float32))
 
 
-def _tiff(opened: Image.Image) -> Wide | None:
+def _tiff(opened: ImageFile) -> Wide | None:
     tags: Any = getattr(opened, "tag_v2", {})
     photometric = tags.get(PHOTOMETRIC, 1)
     if DNG in tags or photometric == COLOUR_FILTER or int(tags.get(SUBFILE, 0) or 0) & REDUCED:
@@ -242,7 +249,7 @@ def _tiff(opened: Image.Image) -> Wide | None:
             values = 255 - values
         return Wide(values.view(np.int8), None, inverted)
     if opened.mode in ("RGB", "RGBA", "RGBX") and len(opened.tile) and bits[0] == 16:
-        if tags.get(PLANAR, 1) != 1 or "16" not in str(opened.tile[0].args[0]):
+        if tags.get(PLANAR, 1) != 1 or "16" not in str((opened.tile[0].args or "")[0:1]):
             raise Unread
         mode = "RGBA" if len(bits) == 4 else "RGB"
         wide_values = _both(opened, mode)
@@ -284,7 +291,7 @@ def by_tifffile(path: Any, page: int | None) -> tuple[Wide, int]:
 
     with tifffile.TiffFile(path) as file:
         every: list[Any] = [
-            one for one in file.pages if not int(one.subfiletype) & (REDUCED | MASK)
+            one for one in file.pages if not int(getattr(one, "subfiletype", 0)) & (REDUCED | MASK)
         ]
         if (page or 1) > len(every):
             raise ValueError(no_page(page or 1, len(every)) if every else RAW)
@@ -326,7 +333,7 @@ def _veiled(
     values: NDArray[np.uint16], opacity: NDArray[np.uint16], extra: int, inverted: bool = False
 ) -> Wide:
     """16-bit values with their opacity, by which they may have been multiplied."""
-    alpha = opacity.astype(np.float32) / 65535
+    alpha = _opacity(opacity)
     if extra == ASSOCIATED:
         whole = np.maximum(alpha, 1 / 65535)
         whole = whole[..., None] if values.ndim == 3 else whole

@@ -378,9 +378,9 @@ def split(
                 + (" and one to test on. " if test is not None else ". ")
                 + "Add images or remove the class"
             )
-        for part, indices in zip(parts, of_class, strict=True):
+        for chosen_of_part, indices in zip(parts, of_class, strict=True):
             order = torch.randperm(len(indices), generator=generator)
-            part.append(indices[order][: max(2, round(kept * len(indices)))])
+            chosen_of_part.append(indices[order][: max(2, round(kept * len(indices)))])
     return tuple(data.take(torch.cat(part).sort().values) for part in parts)
 
 
