@@ -42,7 +42,8 @@ FACTS = (
     Fact("Training", "batches of 256, rate 0.1, momentum 0.9, weight decay 0.0001, up to 60 · 10⁴ "
          "iterations", "section 3.4", shown=False),
     Fact("Seeds of this site's experiments", 5, "docs/results/resnet.json", shown=False),
-    Fact("Width of a bottleneck's ends beside its middle", "4 times", "Table 1, Fig. 5", shown=False),
+    Fact("Width of a bottleneck's ends beside its middle", "4 times", "Table 1, Fig. 5",
+         shown=False),
     Fact("Steps of the longer trial, in which degradation stayed", "3 times as many",
          "section 4.1, note", shown=False),
 )  # fmt: skip
