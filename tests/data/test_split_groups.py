@@ -80,7 +80,7 @@ def test_a_validation_part_of_the_set_s_own_stays_and_the_test_part_is_from_the_
 def test_a_class_is_in_each_part_or_the_split_is_refused(number: int) -> None:
     data = places([0] * 20 + [1] * number)
     if number < 3:
-        with pytest.raises(ValueError, match=r"'b' has .* too few images .* one to test on"):
+        with pytest.raises(ValueError, match=r"'b' has .* too few for .* one to test on"):
             split(data, seed=0, test=0.2)
         return
     assert all((part.labels == 1).any() for part in split(data, seed=0, test=0.2))
