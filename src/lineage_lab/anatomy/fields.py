@@ -161,8 +161,9 @@ class Shadow:
         for number, plane in enumerate(self.planes):
             which, sign = number // 2, 1 - 2 * (number % 2)
             thin = thinned(plane)
-            if thin.shape[axis] > 1 or (size == 1 and axis == which - 2):
-                step = sign * self.strides[which]
+            lone = size == 1 and axis == which - 2
+            if thin.shape[axis] > 1 or lone:
+                step = sign * self.strides[which] if lone or self._lies_along(which, axis) else 0
                 over = (beyond * step).round().long()
                 over = over.view(*over.shape, *[1] * (-1 - axis))
                 values = thin.index_select(axis, inside.flatten())
@@ -225,9 +226,10 @@ class Shadow:
             image: Height and width of the image.
         """
         fields = []
+        axes = {self._axis(axis)[2] for axis in (0, 1)}
         for axis in (0, 1):
-            first, last, places = self._axis(axis)
-            others = [d for d in range(first.dim()) if d != places]
+            first, last, _ = self._axis(axis)
+            others = [d for d in range(first.dim()) if d not in axes]
             left, right = first.amin(others), -last.amin(others)
             start = int(left.min())
             width = max(int((right - left).max()), 0)
@@ -237,6 +239,15 @@ class Shadow:
             stride = self.strides[axis]
             fields.append(Field(start, start + width, max(1, round(stride)), self.whole[axis]))
         return fields[0], fields[1]
+
+    def _lies_along(self, which: int, axis: int) -> bool:
+        """Whether the places of the height or the width lie along an axis of the tensor.
+
+        Planes can vary along another as well, where some elements were shifted or set to zero.
+        """
+        pair = [thinned(plane) for plane in self.planes[2 * which :][:2]]
+        spans = [_spread(pair, [d]) for d in range(len(self.shape))]
+        return 2 * spans[axis] >= max(spans) > 0
 
     def _axis(self, axis: int) -> tuple[Tensor, Tensor, int]:
         """The two planes of the height or the width, and the axis along which its places lie."""
@@ -262,7 +273,7 @@ def _period(steps: Tensor) -> int:
 
 def _spread(planes: Sequence[Tensor], axes: Sequence[int]) -> float:
     """How far the centres of what is seen lie apart along some axes, in input pixels."""
-    first, last = planes
+    first, last = torch.broadcast_tensors(*planes)  # type: ignore[no-untyped-call]
     double = first - last  # first pixel + last pixel
     live = first + last <= 0
     top = torch.where(live, double, -FIXED).amax(list(axes))

@@ -32,12 +32,15 @@ def resized(source: Shadow, func: Any, args: tuple[Any, ...], shape: torch.Size)
         old, new = source.shape[axis], shape[axis]
         if old == new and scales[number] in (None, 1.0):
             continue
-        # Each place by itself is scaled: where its output is not zero, it is taken.
+        # Each place by itself is scaled: where its output is not zero, it is taken. The other
+        # axes have two places: PyTorch's antialias takes fewer neighbours in a map one wide.
         one = torch.eye(old, dtype=torch.float64, device="cpu")
         one = one.view(old, 1, *[1] * number, old, *[1] * (axes - 1 - number))
-        size, scale = [1] * axes, [None] * axes
+        one = one.expand(old, 1, *[old if n == number else 2 for n in range(axes)]).contiguous()
+        size, scale = [2] * axes, [None] * axes
         size[number], scale[number] = new, scales[number]
-        taken = func(one, size, *flags, *scale).view(old, new).T != 0
+        scaled = func(one, size, *flags, *scale).movedim(2 + number, 1).reshape(old, new, -1)
+        taken = scaled[..., 0].T != 0
         source = source.slid(axis, _taps(taken)).paced(axis, old / new)
     return source
 

@@ -19,7 +19,7 @@ from lineage_lab.registry import create_model
 from lineage_lab.training import checkpoint
 from lineage_lab.weights import published as weights
 
-__all__ = ["Prediction", "Predictor", "imagenet_classes"]
+__all__ = ["Prediction", "Predictor", "files_of", "imagenet_classes"]
 
 AT_ONCE = 32  # images in memory
 
@@ -149,7 +149,7 @@ class Predictor:
 
         if top < 1:
             raise ValueError(f"top must be 1 or more, not {top}")
-        for path, error in _found(paths):
+        for path, error in files_of(paths):
             answers.append(Prediction(path=path, error=error))
             if not error:
                 try:
@@ -189,8 +189,8 @@ def _like_published(model: nn.Module, state: dict[str, Tensor]) -> None:
         model.auxiliary_4a = model.auxiliary_4d = None
 
 
-def _found(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
-    """Each file with no error, and what is no file with one."""
+def files_of(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
+    """Each file of some files and folders with no error, and what is no file with one."""
     for path in map(Path, paths):
         if not path.is_dir():
             yield path, "" if path.exists() else f"{path} does not exist: is the path right?"
