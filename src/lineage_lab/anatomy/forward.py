@@ -38,8 +38,9 @@ class Layer:
         name: The module's path, such as ``stages.0.conv1``.
         kind: The module's class name.
         output_shape: Shape of one image's output, without the batch axis.
-        parameters: Parameters that belong to this very module, not to its children; those that
-            an earlier row has counted, as layers may share them, are not counted again.
+        parameters: Parameters that belong to this very module, not to its children, unless it
+            takes these without running them. What an earlier row has counted, as layers may
+            share it, is not counted again.
         macs: Multiply-adds for one image, of the operators that can be counted.
         field: What one unit sees along the longer one of height and width; ``None`` where the
             output has no places, or each of them sees the whole image, or it is unknown.
@@ -113,6 +114,7 @@ class Probe(QuickNorm):  # type: ignore[no-untyped-call]
         self.not_counted: dict[str, tuple[int, str]] = {}  # operator -> calls, module of the first
         self.unread: dict[int, str] = {}  # names of the parameters that no operator has taken
         self.values = Values()
+        self._readers: dict[int, tuple[int, str]] = {}  # size, and the module that took it first
         self._lifted = lifted
         self._image = (0, 0)
         self._names = [""]  # the modules that are running, the outermost first
@@ -125,7 +127,7 @@ class Probe(QuickNorm):  # type: ignore[no-untyped-call]
         self._written: dict[int, tuple[Tensor, Shadow, int]] = {}  # storage -> its whole shadow
         self._time = 0
         self._maps: dict[int, Shadow] = {}  # by their layer's number
-        self._last: Shadow | None = None
+        self.last: Shadow | None = None  # of the last map
 
     @contextmanager
     def watching(self, model: nn.Module) -> Iterator[None]:
@@ -139,10 +141,16 @@ class Probe(QuickNorm):  # type: ignore[no-untyped-call]
                 leave = self._leaving(name)
                 stack.enter_context(_removing(module.register_forward_hook(leave)))
             yield
+        # Some modules never run: an attention takes the weights of its last layer by itself.
+        rows = {layer.name: number for number, layer in enumerate(self.layers)}
+        for key, (size, reader) in self._readers.items():
+            if key not in self._owned and reader in rows:
+                row = self.layers[rows[reader]]
+                self.layers[rows[reader]] = replace(row, parameters=row.parameters + size)
         # Only now: while the probe watches, it would watch these sums too.
-        if self._last is not None:
-            self.unknown_after = self._last.unknown
-            self.fields = None if self.unknown_after else self._last.fields(self._image)
+        if self.last is not None:
+            self.unknown_after = self.last.unknown
+            self.fields = None if self.unknown_after else self.last.fields(self._image)
         for number, shadow in self._maps.items():
             layer = self.layers[number]
             if shadow.unknown:
@@ -202,8 +210,9 @@ class Probe(QuickNorm):  # type: ignore[no-untyped-call]
             shadow = self._shadow_of(output) if self._sees(output) else None
             if shadow is not None and output.dim() > 2:
                 self._maps[len(self.layers)] = shadow
-                if (parameters or counted) and _has_places(output) and not shadow.is_map:
-                    self._last = _beyond_places(shadow, name) or self._last
+                acts = parameters or counted or missed or _is_square(output)
+                if acts and _has_places(output) and not shadow.is_map:
+                    self.last = _beyond_places(shadow, name) or self.last
             self.layers.append(
                 Layer(
                     name=name or type(module).__name__,
@@ -241,7 +250,8 @@ class Probe(QuickNorm):  # type: ignore[no-untyped-call]
             out = tree_map_only(Tensor, self._lift, out)
         outs = [leaf for leaf in tree_flatten(out)[0] if isinstance(leaf, Tensor)]
         for tensor in tensors:
-            self.unread.pop(id(tensor), None)
+            if self.unread.pop(id(tensor), None):
+                self._readers[id(tensor)] = tensor.numel(), self._names[-1]
         self._count(func, args, outs)
         if any(self._sees(tensor) for tensor in tensors):
             self._follow(func, args, kwargs, tensors, outs)
@@ -298,7 +308,7 @@ class Probe(QuickNorm):  # type: ignore[no-untyped-call]
             else:
                 self._see(out, shadow)
             if out.dim() > 2 and (shadow.is_map or (shadow.unknown and _has_places(out))):
-                self._last = shadow
+                self.last = shadow
 
     def _value_of(self, tensor: Tensor) -> Tensor | None:
         """The values of a tensor that the image does not enter."""
@@ -404,6 +414,11 @@ def _part(memory: Shadow, tensor: Tensor) -> Shadow:
 def _has_places(output: Tensor) -> bool:
     """Whether it has more than one unit a channel: two of its axes are longer than 1."""
     return sum(size > 1 for size in output.shape[1:]) > 1
+
+
+def _is_square(output: Tensor) -> bool:
+    """Whether it is a map of several rows and columns, whatever the layer does."""
+    return output.dim() > 3 and min(output.shape[-2:]) > 1
 
 
 def _beyond_places(shadow: Shadow, name: str) -> Shadow | None:

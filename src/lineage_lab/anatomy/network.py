@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lineage_lab.anatomy.forward import Field, Layer, Probe, QuickNorm
 
-__all__ = ["Anatomy", "Field", "Layer", "describe"]
+__all__ = ["Anatomy", "Field", "Layer", "describe", "watched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +212,13 @@ def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Ana
     real = dict((*model.named_parameters(), *model.named_buffers()))
     state = {name: tensor.detach().to("meta") for name, tensor in real.items()}
     try:
-        probe = _watched(model, image, state, real, lifted=False)
+        probe = watched(model, image, state, real, lifted=False)
     except _FAULTS as error:
         # Constants that the forward pass makes on the CPU don't go with what is on "meta".
         if "meta" not in str(error).lower():
             raise ValueError(_complaint(model, input_size, error)) from error
         try:
-            probe = _watched(model, image, state, real, lifted=True)
+            probe = watched(model, image, state, real, lifted=True)
         except _FAULTS:
             raise ValueError(_complaint(model, input_size, error)) from error
     rows, columns = probe.fields or (None, None)
@@ -244,7 +244,7 @@ def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Ana
     )
 
 
-def _watched(
+def watched(
     model: nn.Module,
     image: Tensor,
     state: Mapping[str, Tensor],

@@ -87,8 +87,12 @@ def shadows(
             before, after = pads[2 * number : 2 * number + 2]
             size = first.shape[-1 - number]
             if before or after:
-                taps = torch.arange(-before, size + after, device="cpu").unsqueeze(1)
-                first = first.slid(-1 - number, taps)
+                taps = torch.arange(-before, size + after, device="cpu")
+                if "replication" in packet.__name__:
+                    taps = taps.clamp(0, size - 1)
+                elif "reflection" in packet.__name__:
+                    taps = (size - 1 - (size - 1 - taps.abs()).abs()).clamp(0, size - 1)
+                first = first.slid(-1 - number, taps.unsqueeze(1))
         return [first]
     if packet in _UPSAMPLES:
         return [places.resized(first, func, args, shape)]
@@ -533,7 +537,7 @@ _ADAPTIVE = {
 }
 _PADS = _packets(
     "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad1d",
-    "replication_pad2d", "replication_pad3d",
+    "reflection_pad3d", "replication_pad2d", "replication_pad3d",
 )  # fmt: skip
 _UPSAMPLES = _packets(
     "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact1d",
