@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from lineage_lab.chapters.photos import sample
@@ -123,8 +122,11 @@ def eight_bits(
     return program
 
 
-def mistakes(folder: Path, number: int) -> dict[str, Any]:
-    """Each mistake: the share of changed answers, and what `same_answers` names."""
+def mistakes(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each mistake: the share of changed answers, and what `same_answers` names.
+
+    What is found already, on as many crops, is not run again.
+    """
     predictor = Predictor.pretrained(NETWORK)
     paths = crops(folder, number)
     pixels = torch.stack([read_image(path, predictor.preprocessing) for path in paths])
@@ -157,8 +159,9 @@ def mistakes(folder: Path, number: int) -> dict[str, Any]:
         "bytes": lambda: mistaken(predictor, "bytes"),
         "tight": lambda: mistaken(predictor, "tight"),
     }
-    found: dict[str, Any] = {}
     for name, build in programs.items():
+        if name in found:
+            continue
         program = build()
         scores = program(paths)
         changed = int((scores.argmax(1) != right).sum())
@@ -172,7 +175,7 @@ def mistakes(folder: Path, number: int) -> dict[str, Any]:
             "remaining": round(answer.remaining, 5),
         }
         print(name, found[name], flush=True)
-    return {"crops": number, "few": FEW, "programs": found}
+        yield {"crops": number, "few": FEW, "programs": found}
 
 
 def unsigned() -> dict[str, Any]:
@@ -181,7 +184,7 @@ def unsigned() -> dict[str, Any]:
     return {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
 
 
-def bits(folder: Path, number: int) -> dict[str, Any]:
+def bits(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Other ways to the same scores: the largest difference of one, and whether there is any."""
     predictor = Predictor.pretrained(NETWORK)
     paths = crops(folder, number)
@@ -193,7 +196,6 @@ def bits(folder: Path, number: int) -> dict[str, Any]:
     with torch.inference_mode():
         right = model(batch)
     spread = float(right.std())
-    found: dict[str, Any] = {}
     for name, way in ways(model, batch):
         with torch.no_grad():
             try:
@@ -211,7 +213,7 @@ def bits(folder: Path, number: int) -> dict[str, Any]:
             "changed": int((scores.argmax(1) != right.argmax(1)).sum()),
         }
         print(name, found[name], flush=True)
-    return {"crops": number, "ways": found}
+    yield {"crops": number, "ways": found}
 
 
 def ways(model: torch.nn.Module, batch: Tensor) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -280,12 +282,14 @@ def main() -> None:
     for part, measure, number in (("bits", bits, FEW), ("mistakes", mistakes, arguments.crops)):
         if arguments.part not in (None, part):
             continue
+        before = kept.get(part, {})
+        programs = before.get("programs", {}) if before.get("crops") == number else {}
         with tempfile.TemporaryDirectory() as folder:
-            kept[part] = measure(Path(folder), number) | {"provenance": provenance()}
-        kept["network"] = NETWORK
-        if path:
-            text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-            path.write_text(text)
+            for found in measure(Path(folder), number, dict(programs)):
+                kept[part] = found | {"provenance": provenance()}
+                kept["network"] = NETWORK
+                if path:
+                    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

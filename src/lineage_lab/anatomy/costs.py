@@ -37,14 +37,15 @@ def operator_macs(packet: Any, args: tuple[Any, ...], outs: list[Tensor]) -> int
     if packet is aten.addr:
         return outs[0].numel()
     if packet is aten.addbmm:
-        return outs[0].numel() * int(args[1].shape[0] * args[1].shape[2])
+        return outs[0].numel() * int(args[1].shape[0]) * int(args[1].shape[2])
     if packet is aten._trilinear:
         return _trilinear(args)
     if packet.__name__.startswith("_scaled_dot_product_") and args[0].dim() == 4:
         query, key, value = args[:3]
-        return query.shape[:-1].numel() * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+        pairs = query.shape[:-1].numel() * int(key.shape[-2])
+        return pairs * int(query.shape[-1] + value.shape[-1])
     if _is_deformable(packet):
-        return outs[0].numel() * prod(args[1].shape[1:])
+        return outs[0].numel() * prod(map(int, args[1].shape[1:]))
     return None
 
 

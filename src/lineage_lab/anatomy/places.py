@@ -77,7 +77,7 @@ def sampled(source: Shadow, grid: Tensor, args: tuple[Any, ...], shape: torch.Si
     """A map sampled at the places of a grid that is known."""
     mode, edge, aligned = args[2:5]
     sizes = source.shape[2:]
-    where = []
+    where: list[Tensor] = []
     for number, size in enumerate(reversed(sizes)):  # a grid gives x before y
         place = grid[..., number].double()
         place = (place + 1) / 2 * (size - 1) if aligned else ((place + 1) * size - 1) / 2

@@ -188,16 +188,16 @@ def _as_logarithms(scores: Any, images: int, classes: int) -> Tensor:
     """Scores or probabilities as logarithms of probabilities."""
     if isinstance(scores, Sequence):
         scores = np.stack([np.asarray(row) for row in scores]) if len(scores) else np.zeros((0,))
-    scores = torch.as_tensor(scores).detach().cpu().double()
-    if scores.shape != (images, classes):
-        words = f"b gives {list(scores.shape)} for {images} images of {classes} classes"
-        if scores.dim() == 2 and scores.shape[1] == classes + 1:
+    table: Tensor = torch.as_tensor(scores).detach().cpu().double()
+    if table.shape != (images, classes):
+        words = f"b gives {list(table.shape)} for {images} images of {classes} classes"
+        if table.dim() == 2 and table.shape[1] == classes + 1:
             words += ": TensorFlow's ImageNet networks have a class 0, background; leave it out"
         raise ValueError(words)
-    if not bool(scores.isfinite().all()):
+    if not bool(table.isfinite().all()):
         raise ValueError("b gives scores that are no finite numbers (NaN or infinite)")
-    chances = bool((scores >= 0).all()) and bool(((scores.sum(1) - 1).abs() < 1e-2).all())
-    return scores.clamp_min(1e-30).log() if chances else scores.log_softmax(1)
+    chances = bool((scores >= 0).all()) and bool(((table.sum(1) - 1).abs() < 1e-2).all())
+    return table.clamp_min(1e-30).log() if chances else table.log_softmax(1)
 
 
 def _distance(one: Tensor, two: Tensor) -> float:
@@ -306,7 +306,7 @@ class _Trial:
             )
         rows = []
         with torch.inference_mode(), _spoiled(predictor.model, stages):
-            for part in pixels.split(32):
+            for part in pixels.split(32):  # type: ignore[no-untyped-call]
                 batch = predictor.prepare(part)
                 if kind == "twice":
                     batch = predictor.prepare(batch * 255)
@@ -371,7 +371,7 @@ def _spoiled(model: nn.Module, stages: dict[str, str]) -> Iterator[None]:
             for module in model.modules():
                 if kind := _padding(module):
                     forwards.append(module)
-                    module.forward = _padded(module, even=kind == "tensorflow")  # type: ignore
+                    module.forward = _padded(module, even=kind == "tensorflow")
         if "mode" in stages:
             buffers = copy.deepcopy(dict(model.named_buffers()))
             model.train()
