@@ -9,6 +9,10 @@ across the places) sees the whole image and is no longer local. It is held fixed
 weight, and what it takes part in is marked ``whole``. So are the weights of an attention; the
 values that they mix are followed, window by window. Normalisations are held fixed too, and
 not marked.
+
+What an operator does to a map can depend on numbers that nobody knows before the pass (where a
+deformable convolution looks), or the operator is one that has no rule here. Then what its output
+sees is ``unknown``, and so is all that is made of it: a guess would look like an answer.
 """
 
 from __future__ import annotations
@@ -65,11 +69,15 @@ class Shadow:
             and takes memory only along the axes on which it varies.
         strides: Input pixels from one place to the next, along the height and the width.
         whole: Whether something mixed from all places takes part, likewise.
+        pairs: The elements belong to two places each, as the weights of an attention do.
+        unknown: The operator after which it is unknown what they see; empty if it is known.
     """
 
     planes: tuple[Tensor, ...]
     strides: tuple[float, float]
     whole: tuple[bool, bool] = (False, False)
+    pairs: bool = False
+    unknown: str = ""
 
     @staticmethod
     def of_image(shape: torch.Size) -> Shadow:
@@ -88,6 +96,11 @@ class Shadow:
     def fixed(shape: torch.Size) -> Shadow:
         """A weight sees nothing of the image."""
         return Shadow((torch.tensor(FIXED, device="cpu").expand(shape),) * 4, (0, 0))
+
+    @staticmethod
+    def lost(shape: torch.Size, after: str) -> Shadow:
+        """Nobody can say what these elements see, since a certain operator."""
+        return replace(Shadow.fixed(shape), unknown=after)
 
     @property
     def shape(self) -> torch.Size:
@@ -129,6 +142,8 @@ class Shadow:
             tuple(plane.expand(shape) for plane in planes),
             (strides[0], strides[1]),
             (whole[0], whole[1]),
+            self.pairs,
+            self.unknown,
         )
 
     def slid(self, axis: int, taps: Tensor) -> Shadow:
@@ -146,8 +161,9 @@ class Shadow:
         for number, plane in enumerate(self.planes):
             which, sign = number // 2, 1 - 2 * (number % 2)
             thin = thinned(plane)
-            if thin.shape[axis] > 1 or (size == 1 and axis == which - 2):
-                step = sign * self.strides[which]
+            lone = size == 1 and axis == which - 2
+            if thin.shape[axis] > 1 or lone:
+                step = sign * self.strides[which] if lone or self._lies_along(which, axis) else 0
                 over = (beyond * step).round().long()
                 over = over.view(*over.shape, *[1] * (-1 - axis))
                 values = thin.index_select(axis, inside.flatten())
@@ -167,6 +183,8 @@ class Shadow:
             ),
             cast(Any, tuple(map(max, self.strides, other.strides))),
             cast(Any, tuple(map(max, self.whole, other.whole))),
+            self.pairs or other.pairs,
+            self.unknown or other.unknown,
         )
 
     def measured(self) -> Shadow:
@@ -178,8 +196,8 @@ class Shadow:
         for axis in (0, 1):
             first, _, places = self._axis(axis)
             steps = first.amin([d for d in range(first.dim()) if d != places]).diff()
-            if len(steps) and steps[0] > 0 and bool((steps == steps[0]).all()):
-                strides[axis] = int(steps[0])
+            if period := _period(steps):
+                strides[axis] = int(steps[:period].sum()) / period
         return replace(self, strides=(strides[0], strides[1]))
 
     def paced(self, axis: int, factor: float) -> Shadow:
@@ -199,20 +217,37 @@ class Shadow:
         strides = (rows * factor, columns) if which == 0 else (rows, columns * factor)
         return replace(self, strides=strides)
 
-    def fields(self) -> tuple[Field, Field]:
-        """The widest unit's field along the height and along the width."""
-        found = []
+    def fields(self, image: tuple[int, int]) -> tuple[Field, Field]:
+        """The widest unit's field along the height and along the width.
+
+        Where each unit sees the whole of an axis and nothing of its own, that is all of it.
+
+        Args:
+            image: Height and width of the image.
+        """
+        fields = []
+        axes = {self._axis(axis)[2] for axis in (0, 1)}
         for axis in (0, 1):
-            first, last, places = self._axis(axis)
-            others = [d for d in range(first.dim()) if d != places]
+            first, last, _ = self._axis(axis)
+            others = [d for d in range(first.dim()) if d not in axes]
             left, right = first.amin(others), -last.amin(others)
             start = int(left.min())
             width = max(int((right - left).max()), 0)
-            if start == FIXED:
+            if start >= FIXED // 2:
                 start = 0
+                width = image[axis] - 1 if self.whole[axis] else width
             stride = self.strides[axis]
-            found.append(Field(start, start + width, max(1, round(stride)), self.whole[axis]))
-        return found[0], found[1]
+            fields.append(Field(start, start + width, max(1, round(stride)), self.whole[axis]))
+        return fields[0], fields[1]
+
+    def _lies_along(self, which: int, axis: int) -> bool:
+        """Whether the places of the height or the width lie along an axis of the tensor.
+
+        Planes can vary along another as well, where some elements were shifted or set to zero.
+        """
+        pair = [thinned(plane) for plane in self.planes[2 * which :][:2]]
+        spans = [_spread(pair, [d]) for d in range(len(self.shape))]
+        return 2 * spans[axis] >= max(spans) > 0
 
     def _axis(self, axis: int) -> tuple[Tensor, Tensor, int]:
         """The two planes of the height or the width, and the axis along which its places lie."""
@@ -223,9 +258,22 @@ class Shadow:
         return first, last, spans.index(max(spans)) if spans else 0
 
 
+def _period(steps: Tensor) -> int:
+    """After how many places the steps repeat, where they lead forward; else 0.
+
+    A map that was laid out larger (a pixel shuffle) steps 0, 2, 0, 2.
+    """
+    if not len(steps) or bool((steps < 0).any()):
+        return 0
+    for period in range(1, min(8, max(len(steps) // 2, 1)) + 1):
+        if torch.equal(steps[period:], steps[: len(steps) - period]):
+            return period if bool(steps[:period].any()) else 0
+    return 0
+
+
 def _spread(planes: Sequence[Tensor], axes: Sequence[int]) -> float:
     """How far the centres of what is seen lie apart along some axes, in input pixels."""
-    first, last = planes
+    first, last = torch.broadcast_tensors(*planes)  # type: ignore[no-untyped-call]
     double = first - last  # first pixel + last pixel
     live = first + last <= 0
     top = torch.where(live, double, -FIXED).amax(list(axes))

@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lineage_lab.anatomy.forward import Field, Layer, Probe, QuickNorm
 
-__all__ = ["Anatomy", "Field", "Layer", "describe"]
+__all__ = ["Anatomy", "Field", "Layer", "describe", "watched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,13 @@ class Anatomy:
             keeps its weights; a fused kernel keeps less (ViT-B/16 a sixth less on a CPU).
             ``None`` where the network can't be trained on images of this size.
         layers: The layer table, in the order in which the layers run.
+        not_counted: Operators whose work is in no count, each with its calls and the first
+            layer that calls it: what a Fourier transform, a solver or an operator of one's own
+            costs is not known here. If it is not empty, `macs` is less than the work done.
+        unknown_after: The operator after which nobody can say what a unit sees, and its layer;
+            then `receptive_field` is ``None``. Empty if it is known.
+        left_out: What runs in training only, so that no figure but `parameters` and
+            `saved_bytes` has it: auxiliary heads with their parameters, kinds of dropout.
 
     Examples:
         >>> from lineage_lab import create_model
@@ -75,6 +82,9 @@ class Anatomy:
     sees_whole_image: bool
     saved_bytes: int | None
     layers: tuple[Layer, ...]
+    not_counted: tuple[str, ...] = ()
+    unknown_after: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def flops(self) -> int:
@@ -109,19 +119,31 @@ class Anatomy:
                 layer.kind,
                 "×".join(map(str, layer.output_shape)),
                 f"{layer.parameters:,}",
-                f"{layer.macs:,}",
-                "" if layer.receptive_field is None else str(layer.receptive_field),
+                _at_least(layer.macs, layer.not_counted),
+                _field_cell(layer.receptive_field, layer.unknown_after),
             )
             for layer in self.layers
         )
-        field = "" if self.receptive_field is None else str(self.receptive_field)
-        return (head, *body, ("total", "", "", f"{self.parameters:,}", f"{self.macs:,}", field))
+        macs = _at_least(self.macs, self.not_counted)
+        field = _field_cell(self.receptive_field, self.unknown_after)
+        return (head, *body, ("total", "", "", f"{self.parameters:,}", macs, field))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the table can't say: work that is not counted, a field that is not known."""
+        notes = []
+        if self.not_counted:
+            notes.append(f"not counted: {', '.join(self.not_counted)}")
+        if self.unknown_after:
+            notes.append(f"field unknown after {self.unknown_after}")
+        return tuple(notes)
 
     def to_markdown(self) -> str:
         """The layer table as a Markdown table."""
         head, *body = self.rows()
         rule = ("---", "---", "---", "--:", "--:", "--:")
-        return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *body))
+        table = ["| " + " | ".join(row) + " |" for row in (head, rule, *body)]
+        return "\n".join((*table, *(line for note in self.notes for line in ("", note))))
 
     def __str__(self) -> str:
         """The layer table in columns, for a terminal."""
@@ -135,7 +157,20 @@ class Anatomy:
             for row in rows
         ]
         rule = "─" * max(map(len, lines))
-        return "\n".join((lines[0], rule, *lines[1:-1], rule, lines[-1]))
+        return "\n".join((lines[0], rule, *lines[1:-1], rule, lines[-1], *self.notes))
+
+
+def _at_least(macs: int, not_counted: tuple[str, ...]) -> str:
+    """A count; never a zero for work that was done."""
+    if not not_counted:
+        return f"{macs:,}"
+    return f"≥ {macs:,}" if macs else "unknown"
+
+
+def _field_cell(side: int | None, unknown_after: str) -> str:
+    if unknown_after:
+        return "unknown"
+    return "" if side is None else str(side)
 
 
 def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Anatomy:
@@ -174,24 +209,18 @@ def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Ana
     floating = (p.dtype for p in model.parameters() if p.dtype.is_floating_point)
     dtype = next(floating, torch.get_default_dtype())
     image = torch.empty(1, *input_size, dtype=dtype, device="meta")
-    state = {
-        name: tensor.detach().to("meta")
-        for name, tensor in (*model.named_parameters(), *model.named_buffers())
-    }
-    probe = Probe()
+    real = dict((*model.named_parameters(), *model.named_buffers()))
+    state = {name: tensor.detach().to("meta") for name, tensor in real.items()}
     try:
-        # The math form of attention is made of plain matrix products, which can be counted.
-        with (
-            torch.no_grad(),
-            _left_as_it_was(model, training=False),
-            probe.watching(model),
-            sdpa_kernel(SDPBackend.MATH),
-        ):
-            probe.start(image)
-            with probe:
-                functional_call(model, state, (image,))
+        probe = watched(model, image, state, real, lifted=False)
     except _FAULTS as error:
-        raise ValueError(_complaint(model, input_size, error)) from error
+        # Constants that the forward pass makes on the CPU don't go with what is on "meta".
+        if "meta" not in str(error).lower():
+            raise ValueError(_complaint(model, input_size, error)) from error
+        try:
+            probe = watched(model, image, state, real, lifted=True)
+        except _FAULTS:
+            raise ValueError(_complaint(model, input_size, error)) from error
     rows, columns = probe.fields or (None, None)
     return Anatomy(
         name=type(model).__name__,
@@ -206,7 +235,61 @@ def describe(model: nn.Module, input_size: Sequence[int] = (3, 224, 224)) -> Ana
         sees_whole_image=bool(rows and columns and rows.whole and columns.whole),
         saved_bytes=_saved_bytes(model, state, image),
         layers=tuple(probe.layers),
+        not_counted=tuple(
+            f"{operator} ({'once' if calls == 1 else f'{calls} times'}, first in {module})"
+            for operator, (calls, module) in probe.not_counted.items()
+        ),
+        unknown_after=probe.unknown_after,
+        left_out=_left_out(model, set(probe.unread.values())),
     )
+
+
+def watched(
+    model: nn.Module,
+    image: Tensor,
+    state: Mapping[str, Tensor],
+    real: Mapping[str, Tensor],
+    *,
+    lifted: bool,
+) -> Probe:
+    """The forward pass of one image, watched."""
+    probe = Probe(lifted=lifted)
+    # The math form of attention is made of plain matrix products, which can be counted.
+    with (
+        torch.no_grad(),
+        _left_as_it_was(model, training=False),
+        probe.watching(model),
+        sdpa_kernel(SDPBackend.MATH),
+    ):
+        probe.start(image, state, real)
+        with probe:
+            functional_call(model, dict(state), (image,))
+    return probe
+
+
+def _left_out(model: nn.Module, unread: set[str]) -> tuple[str, ...]:
+    """What runs in training only: parts whose parameters nothing read, and what draws lots."""
+    parts: list[str] = []
+    for name, module in model.named_modules():
+        if any(name == part or name.startswith(f"{part}.") for part in parts if part):
+            continue
+        names = [f"{name}.{p}".lstrip(".") for p, _ in module.named_parameters()]
+        if name and names and set(names) <= unread:
+            parts.append(name)
+    lone = sorted(n for n in unread if not any(n.startswith(f"{part}.") for part in parts))
+    chance = sorted({type(m).__name__ for m in model.modules() if _draws_lots(m)})
+    numbers = {
+        part: sum(p.numel() for p in model.get_submodule(part).parameters()) for part in parts
+    }
+    numbers |= {name: model.get_parameter(name).numel() for name in lone}
+    return (*(f"{part} ({number:,} parameters)" for part, number in numbers.items()), *chance)
+
+
+def _draws_lots(module: nn.Module) -> bool:
+    """Dropout of any kind: by chance in training, nothing in ``eval``."""
+    kind = type(module).__name__.lower()
+    chance = getattr(module, "p", getattr(module, "drop_prob", 0))
+    return ("drop" in kind or "stochasticdepth" in kind) and bool(chance)
 
 
 # What a network raises on an image that it can't take: assertions and wrong unpackings too.
@@ -243,7 +326,7 @@ def _is_lazy(module: nn.Module) -> bool:
 def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -> int | None:
     """What autograd keeps of one image: the growth from a batch of two to one of four."""
 
-    def kept(batch: int) -> int:
+    def saved(batch: int) -> int:
         storages: dict[int, int] = {}
         weights = {t.untyped_storage()._cdata for t in trained.values()}
 
@@ -253,8 +336,8 @@ def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -
                 storages[storage._cdata] = storage.nbytes()
             return tensor
 
-        kept_by_autograd = saved_tensors_hooks(pack, lambda tensor: tensor)
-        with kept_by_autograd, torch.enable_grad(), QuickNorm():
+        held = saved_tensors_hooks(pack, lambda tensor: tensor)
+        with held, torch.enable_grad(), QuickNorm():
             graph = functional_call(
                 model, trained, (image.expand(batch, *image.shape[1:]).clone(),)
             )
@@ -268,7 +351,7 @@ def _saved_bytes(model: nn.Module, state: Mapping[str, Tensor], image: Tensor) -
     }
     try:
         with _left_as_it_was(model, training=True):
-            return (kept(4) - kept(2)) // 2
+            return (saved(4) - saved(2)) // 2
     except _FAULTS:
         return None
 

@@ -28,14 +28,32 @@ def models(family: str | None) -> None:
 
 @click.command()
 @click.argument("model")
+@click.option("--size", type=click.IntRange(1), help="Side of the image in pixels.")
+@click.option("--num-classes", type=click.IntRange(1), help="Classes of the head.")
 @click.option("--markdown", is_flag=True, help="Print a Markdown table.")
-def describe(model: str, markdown: bool) -> None:
-    """Take MODEL apart: each layer's parameters, MACs and receptive field."""
+def describe(model: str, size: int | None, num_classes: int | None, markdown: bool) -> None:
+    """Take MODEL apart: each layer's parameters, MACs and receptive field.
+
+    Without --size, at the size that its published weights were trained for.
+    """
     from lineage_lab.anatomy import network as anatomy
     from lineage_lab.registry import create_model, entry
 
-    found = anatomy.describe(create_model(model), entry(model).input_size)
-    click.echo(found.to_markdown() if markdown else str(found))
+    row = entry(model)
+    channels, *sides = row.input_size
+    image = (channels, size, size) if size else (channels, *sides)
+    classes = num_classes or row.num_classes
+    seen = anatomy.describe(create_model(model, num_classes=num_classes), image)
+    notes = [
+        f"{model} on {'×'.join(map(str, image))} (channels × height × width), {classes:,} classes"
+    ]
+    if seen.left_out:
+        notes.append(f"left out in eval: {', '.join(seen.left_out)}")
+    if markdown:
+        click.echo("\n\n".join((seen.to_markdown(), *notes)))
+    else:
+        head, *others = notes
+        click.echo("\n".join((head, *others, "", str(seen))))
 
 
 @click.group(invoke_without_command=True)

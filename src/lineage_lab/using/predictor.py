@@ -24,7 +24,7 @@ from lineage_lab.training import checkpoint
 from lineage_lab.training.decision import Decision
 from lineage_lab.weights import published as weights
 
-__all__ = ["Prediction", "Predictor", "imagenet_classes"]
+__all__ = ["Prediction", "Predictor", "files_of", "imagenet_classes"]
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ class Predictor:
 
         if top < 1:
             raise ValueError(f"top must be 1 or more, not {top}")
-        for path, error in _found(paths):
+        for path, error in files_of(paths):
             answers.append(Prediction(path=path, error=error))
             if not error:
                 try:
@@ -231,7 +231,7 @@ def _like_published(model: nn.Module, state: dict[str, Tensor]) -> None:
         model.auxiliary_4a = model.auxiliary_4d = None
 
 
-def _found(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
+def files_of(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
     """Each file with no error, and what is no file with one.
 
     Files of a folder that are no images are passed over, and counted aloud.
