@@ -50,6 +50,7 @@ DIGEST = hashlib.sha256().digest_size
 AT_ONCE = 64  # images that are decoded before they are written
 LARGE = 2**30  # bytes of a selection that is kept in a file instead of in memory
 GIB = 2**30
+CHUNK = 2**20
 
 Shape = tuple[int, int, int, int]
 
@@ -186,7 +187,7 @@ def _opened(entry: Path, shape: Shape) -> tuple[Tensor, str] | None:
             # The map has a descriptor of its own, and with it the lock, until the tensor goes.
             # "c": copy on write, since torch wants writable memory; nothing reaches the file.
             array = np.memmap(file, np.uint8, mode="c", shape=shape)
-            if not _is_sound(entry, os.fstat(file.fileno()).st_ino, array, digest):
+            if not _is_sound(entry, file, size, digest):
                 return None
     except OSError:
         return None
@@ -196,14 +197,22 @@ def _opened(entry: Path, shape: Shape) -> tuple[Tensor, str] | None:
     return torch.from_numpy(array), digest
 
 
-def _is_sound(entry: Path, inode: int, pixels: NDArray[np.uint8], digest: str) -> bool:
-    """Whether the pixels are those that were written; hashed once a process."""
-    if (str(entry), inode) in _verified:
+def _is_sound(entry: Path, file: IO[bytes], size: int, digest: str) -> bool:
+    """Whether the pixels are those that were written; hashed once a process.
+
+    They are read from the file: what is read through its map stays in memory.
+    """
+    key = str(entry), os.fstat(file.fileno()).st_ino
+    if key in _verified:
         return True
-    if hashlib.sha256(pixels.data).hexdigest() != digest:
+    found = hashlib.sha256()
+    file.seek(0)
+    for start in range(0, size, CHUNK):
+        found.update(file.read(min(CHUNK, size - start)))
+    if found.hexdigest() != digest:
         logger.warning("%s has changed since it was written: the images are decoded again", entry)
         return False
-    _verified.add((str(entry), inode))
+    _verified.add(key)
     return True
 
 
