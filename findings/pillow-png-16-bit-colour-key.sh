@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Pillow 13.0.0 drops the transparency of a 16-bit RGB PNG that marks one colour as transparent
 # (chunk tRNS): it keeps the 16-bit colour in info["transparency"], but its pixels are the high
-# bytes, so convert("RGBA") compares numbers that never meet, and no pixel is transparent. With 8
-# bits a channel the same picture has its transparent pixels. PNG, third edition, 11.3.1.1: the
-# colour is compared at the image's own depth.
+# bytes, and convert("RGBA") compares these with the low bytes of the colour: no pixel is
+# transparent, unless both bytes happen to be the same. With 8 bits a channel the same picture has
+# its transparent pixels. PNG, third edition, 11.3.1.1: the colour is compared at the image's own
+# depth.
 # Seen: 256 transparent pixels with 8 bits, 0 with 16.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -25,7 +26,7 @@ def chunk(kind, body):
 
 
 def transparent(bits):
-    colour = (200, 100, 50) if bits == 8 else (200 * 257, 100 * 257, 50 * 257)
+    colour = (200, 100, 50) if bits == 8 else (200 << 8, 100 << 8, 50 << 8)
     form = ">3B" if bits == 8 else ">3H"
     line = b"\0" + struct.pack(form, *colour) * 16
     data = (

@@ -5,6 +5,7 @@ oracles are PyTorch's counter, its shapes and autograd. `test_fields.py` has the
 """
 
 import unicodedata
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -192,15 +193,19 @@ def test_the_order_in_which_a_disk_lists_its_files_changes_nothing(found, random
     files = [Path(f"set/{name}/{k}.png") for name in found for k in range(3)]
     folders = {path for file in files for path in file.parents}
 
-    def listed(folder: Path) -> list[Path]:
+    @contextmanager
+    def listed(folder: Path):
         inside = [path for path in (*files, *folders) if path.parent == folder]
         random.shuffle(inside)
-        return inside
+        entries = [mock.Mock(is_dir=lambda p=p: p in folders, is_symlink=lambda: False)
+                   for p in inside]  # fmt: skip
+        for entry, path in zip(entries, inside, strict=True):
+            entry.name = path.name  # which is an argument of Mock of another meaning
+        yield iter(entries)
 
     with (
-        mock.patch.object(Path, "iterdir", listed),
+        mock.patch("os.scandir", listed),
         mock.patch.object(Path, "is_dir", lambda path: path in folders),
-        mock.patch.object(Path, "is_symlink", return_value=False),
     ):
         one, two = scan(Path("set")), scan(Path("set"))
     assert one == two

@@ -146,7 +146,7 @@ def test_of_many_processes_one_decodes_and_the_others_wait(kept: Path, tmp_path:
     assert {path.suffix for path in entries(kept)} == {".pixels"}
 
 
-def make(name: str, kept: Path, mebibytes: int = 1) -> tuple[torch.Tensor, str]:
+def make(name: str, kept: Path, mebibytes: int = 1) -> cache.Cached:
     """An entry of one image that depends on a file of this name."""
     source = kept.parent.parent / name
     if not source.exists():
@@ -171,7 +171,7 @@ def test_the_least_recently_used_go_first_and_what_is_used_stays(
     make("a", kept)  # used again: the second is now the one used longest ago
     d = made("d")
     assert set(entries(kept)) == {a, c, d}
-    held, _ = make("c", kept)
+    held = make("c", kept).images
     time.sleep(0.01)
     for name in "ad":
         make(name, kept)

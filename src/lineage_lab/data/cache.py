@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -39,7 +39,16 @@ from lineage_lab.data import decoding as decode
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["cached", "check_whole", "folder", "gathered", "in_order", "locked"]
+__all__ = [
+    "Cached",
+    "cached",
+    "check_whole",
+    "folder",
+    "gathered",
+    "in_order",
+    "locked",
+    "middles",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +62,20 @@ GIB = 2**30
 CHUNK = 2**20
 
 Shape = tuple[int, int, int, int]
+
+
+class Cached(NamedTuple):
+    """Decoded images.
+
+    Attributes:
+        images: ``uint8`` of the shape that was asked for.
+        pixels: SHA-256 of the pixels in hexadecimal digits.
+        file: File that begins with the pixels, or ``None`` where they are in memory.
+    """
+
+    images: Tensor
+    pixels: str
+    file: Path | None
 
 
 def folder() -> Path:
@@ -84,7 +107,7 @@ def cached(
     *,
     shape: Shape,
     options: str,
-) -> tuple[Tensor, str]:
+) -> Cached:
     """All images as one tensor over a memory map, decoded only if they are not kept yet.
 
     Args:
@@ -95,8 +118,7 @@ def cached(
         options: What else the pixels depend on.
 
     Returns:
-        ``uint8`` of this shape, and the SHA-256 of the pixels in hexadecimal digits. Writing
-        to the tensor changes nothing on disk.
+        The images. Writing to the tensor changes nothing on disk.
 
     Raises:
         FileNotFoundError: One of the files is gone.
@@ -174,7 +196,7 @@ def _write(entry: Path, images: Iterator[NDArray[np.uint8]]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _opened(entry: Path, shape: Shape) -> tuple[Tensor, str] | None:
+def _opened(entry: Path, shape: Shape) -> Cached | None:
     """A whole entry, marked as used now and as in use while the tensor lives."""
     size = math.prod(shape)
     try:
@@ -194,7 +216,7 @@ def _opened(entry: Path, shape: Shape) -> tuple[Tensor, str] | None:
     _maps[array.ctypes.data] = array._mmap  # type: ignore[attr-defined]
     with suppress(OSError):  # a cache of somebody else's is used as it is
         os.utime(entry)
-    return torch.from_numpy(array), digest
+    return Cached(torch.from_numpy(array), digest, entry)
 
 
 def _is_sound(entry: Path, file: IO[bytes], size: int, digest: str) -> bool:
@@ -236,11 +258,41 @@ def check_whole(images: Tensor) -> None:
         )
 
 
-def _in_memory(read: Callable[[int], NDArray[np.uint8]], shape: Shape) -> tuple[Tensor, str]:
+def _in_memory(read: Callable[[int], NDArray[np.uint8]], shape: Shape) -> Cached:
     array = np.empty(shape, np.uint8)
     for i, pixels in enumerate(in_order(read, len(array))):
         array[i] = pixels
-    return torch.from_numpy(array), hashlib.sha256(array.data).hexdigest()
+    return Cached(torch.from_numpy(array), hashlib.sha256(array.data).hexdigest(), None)
+
+
+def middles(images: Tensor, file: Path | None, *, count: int) -> NDArray[np.uint8]:
+    """A few bytes from the middle of each image, by which most different ones differ.
+
+    They are read from the file, since what is read through a map stays in memory.
+
+    Args:
+        images: ``uint8 [n, channels, height, width]``.
+        file: File that begins with them, or ``None``.
+        count: Number of bytes, or less where an image has less.
+
+    Returns:
+        ``uint8 [n, bytes]``.
+    """
+    size = images[0].numel()
+    count = min(count, size)
+    start = (size - count) // 2
+    if file is not None:
+        try:
+            with file.open("rb", buffering=0) as opened:
+                found = bytearray()
+                for number in range(len(images)):
+                    opened.seek(number * size + start)
+                    found += opened.read(count)
+            if len(found) == count * len(images):
+                return np.frombuffer(found, np.uint8).reshape(len(images), count)
+        except OSError:  # removed meanwhile; the map lives on
+            pass
+    return np.ascontiguousarray(images.reshape(len(images), -1)[:, start : start + count].numpy())
 
 
 def _make_room(kept: Path, most: int) -> None:

@@ -480,7 +480,7 @@ def load(
                 f"{source.place} has its own files and labels: leave out {', '.join(said)}"
             )
         listing = datasets.listing(str(source.place))
-        return _decoded(_for_network(listing.test() if part else listing, channels), size)
+        return _decoded(_for_network(listing.test() if part else listing, channels), size)[0]
     if not Path(source.place).exists():
         raise FileNotFoundError(
             f"no data set and no folder is called {str(source.place)!r}. Give a path of a folder "
@@ -492,15 +492,16 @@ def load(
         raise ValueError(f"{lines}\n{_all_at_once(source)}")
     try:
         if part:
-            return _decoded(_for_network(listing.test(), channels), size)
+            return _decoded(_for_network(listing.test(), channels), size)[0]
         notes = [*listing.notes, *(f"left out: {words}" for words in report.left_out)]
         notes += unstated(listing)
         if channels == 1:
             notes += colour_note(listing)
-        found = _decoded(_for_network(listing, channels), size)
+        found, file = _decoded(_for_network(listing, channels), size)
     except Unreadable as error:
         raise Unreadable(f"{error}\n{_all_at_once(source)}") from error
-    notes += same_twice(found.images.numpy(), listing)
+    few = cache.middles(found.images, file, count=64)
+    notes += same_twice(found.images.numpy(), few, listing)
     for words in notes:
         _said(f"{source.place}: {words}")
     return replace(found, notes=tuple(notes))
@@ -525,8 +526,9 @@ def _for_network(listing: Listing, channels: int | None) -> Listing:
     return replace(listing, mode="L")
 
 
-def _decoded(listing: Listing, size: int) -> ImageSet:
-    packed = listing.pixels
+def _decoded(listing: Listing, size: int) -> tuple[ImageSet, Path | None]:
+    """The images, and the file that holds them."""
+    packed, file = listing.pixels, None
     if packed is not None and packed.shape[1] == size:  # as they come
         images = torch.from_numpy(packed).view(*packed.shape[:3], -1)
         images, pixels = images.permute(0, 3, 1, 2).contiguous(), ""
@@ -541,13 +543,13 @@ def _decoded(listing: Listing, size: int) -> ImageSet:
 
         channels = 1 if listing.mode == "L" else 3
         stated = "" if listing.reading == DEFAULT else f" {listing.reading}"
-        images, pixels = cache.cached(
+        images, pixels, file = cache.cached(
             listing.files,
             read,
             shape=(len(listing.labels), channels, size, size),
             options=listing.mode + stated,
         )
-    return ImageSet(
+    found = ImageSet(
         images=images,
         labels=torch.tensor(listing.labels),
         classes=listing.classes,
@@ -562,6 +564,7 @@ def _decoded(listing: Listing, size: int) -> ImageSet:
         reading=listing.reading,
         notes=listing.notes,
     )
+    return found, file
 
 
 # -- a Dataset of the reader's own ---------------------------------------------------------------
