@@ -162,8 +162,10 @@ def counter(name: str) -> Callable[[Any, tuple[int, ...]], tuple[int, int | None
             model(torch.zeros(1, *size))
         return counts.get_total_flops(), None
 
-    kinds = {"ours": ours, "fvcore": fvcore, "ptflops": ptflops, "thop": thop, "calflops": calflops,
-             "ultralytics-thop": thop, "torchinfo": torchinfo, "FlopCounterMode": torchs}  # fmt: skip
+    kinds = {
+        "ours": ours, "fvcore": fvcore, "ptflops": ptflops, "thop": thop, "ultralytics-thop": thop,
+        "torchinfo": torchinfo, "calflops": calflops, "FlopCounterMode": torchs,
+    }  # fmt: skip
     return kinds[name.split(",")[0]]
 
 

@@ -61,6 +61,13 @@ def mistaken(predictor: Predictor, name: str) -> Program:
     return lambda paths: _Trial(predictor, paths).scores(frozenset({name}))
 
 
+def right(predictor: Predictor) -> Program:
+    """The network itself."""
+    return lambda paths: run(
+        predictor, torch.stack([read_image(path, predictor.preprocessing) for path in paths])
+    )
+
+
 def opencv(predictor: Predictor, way: str) -> Program:
     """Read and scaled by OpenCV itself."""
     import cv2
@@ -129,8 +136,7 @@ def mistakes(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[
     """
     predictor = Predictor.pretrained(NETWORK)
     paths = crops(folder, number)
-    pixels = torch.stack([read_image(path, predictor.preprocessing) for path in paths])
-    right = run(predictor, pixels).argmax(1)
+    answers = right(predictor)(paths).argmax(1)
     calibration_folder = folder / "calibration"
     calibration_folder.mkdir()
     calibration = crops(calibration_folder, 48, seed=1)
@@ -164,7 +170,7 @@ def mistakes(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[
             continue
         program = build()
         scores = program(paths)
-        changed = int((scores.argmax(1) != right).sum())
+        changed = int((scores.argmax(1) != answers).sum())
         answer = same_answers(predictor, program, paths[:FEW])
         found[name] = {
             "changed": changed,
@@ -194,8 +200,8 @@ def bits(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[str,
     model = predictor.model
     torch.set_num_threads(1)
     with torch.inference_mode():
-        right = model(batch)
-    spread = float(right.std())
+        plain = model(batch)
+    spread = float(plain.std())
     for name, way in ways(model, batch):
         with torch.no_grad():
             try:
@@ -205,12 +211,12 @@ def bits(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[str,
                 continue
             finally:
                 torch.set_num_threads(1)
-        difference = float((scores - right).abs().max())
+        difference = float((scores - plain).abs().max())
         found[name] = {
-            "equal": torch.equal(scores, right),
+            "equal": torch.equal(scores, plain),
             "difference": float(f"{difference:.2g}"),
             "of_spread": float(f"{difference / spread:.2g}"),
-            "changed": int((scores.argmax(1) != right.argmax(1)).sum()),
+            "changed": int((scores.argmax(1) != plain.argmax(1)).sum()),
         }
         print(name, found[name], flush=True)
     yield {"crops": number, "ways": found}

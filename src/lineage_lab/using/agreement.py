@@ -167,14 +167,16 @@ def same_answers(a: Predictor, b: Scores, images: Iterable[Path | str]) -> Agree
     trial = _Trial(a, paths)
     theirs = _as_logarithms(b(list(paths)), len(paths), len(a.classes))
     ours = trial.scores(frozenset())
-    difference = _distance(ours, theirs)
+    spread = float((ours - ours.mean(1, keepdim=True)).square().mean().sqrt()) or 1.0
+    difference = _distance(theirs, ours) / spread
     differ = int((ours.argmax(1) != theirs.argmax(1)).sum())
     if difference <= EQUAL:
         names, remaining = frozenset[str](), difference
     elif _on_a_grid(theirs) and not _on_a_grid(ours):
         names, remaining = frozenset({"int8"}), difference
     else:
-        names, remaining = _explained(trial, theirs, difference)
+        names, left = _explained(trial, theirs, difference * spread)
+        remaining = left / spread
     return Agreement(
         images=len(paths),
         differ=differ,
@@ -201,13 +203,12 @@ def _as_logarithms(scores: Any, images: int, classes: int) -> Tensor:
 
 
 def _distance(one: Tensor, two: Tensor) -> float:
-    """Root mean square difference, as a share of the first one's spread."""
-    spread = (one - one.mean(1, keepdim=True)).square().mean().sqrt()
+    """Root mean square difference of logarithms of probabilities."""
     # Tiny chances are cut off at float's smallest number: they tell nothing.
     floor = one.amax(1, keepdim=True) - 30
     gap = torch.maximum(one, floor) - torch.maximum(two, floor)
     gap = gap - gap.mean(1, keepdim=True)
-    return float(gap.square().mean().sqrt() / spread.clamp_min(1e-12))
+    return float(gap.square().mean().sqrt())
 
 
 def _on_a_grid(logarithms: Tensor) -> bool:
@@ -248,7 +249,7 @@ def _explained(trial: "_Trial", theirs: Tensor, difference: float) -> tuple[froz
 
 
 def _distance_of(trial: "_Trial", names: frozenset[str], theirs: Tensor, few: int) -> float:
-    return _distance(trial.scores(names, few), theirs[:few])
+    return _distance(theirs[:few], trial.scores(names, few))
 
 
 class _Trial:
