@@ -42,7 +42,7 @@ def operator_macs(packet: Any, args: tuple[Any, ...], outs: list[Tensor]) -> int
         return _trilinear(args)
     if packet.__name__.startswith("_scaled_dot_product_") and args[0].dim() == 4:
         query, key, value = args[:3]
-        pairs = query.shape[:-1].numel() * int(key.shape[-2])
+        pairs: int = query.shape[:-1].numel() * int(key.shape[-2])
         return pairs * (int(query.shape[-1]) + int(value.shape[-1]))
     if _is_deformable(packet):
         return outs[0].numel() * prod(map(int, args[1].shape[1:]))
