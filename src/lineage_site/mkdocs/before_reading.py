@@ -27,6 +27,7 @@ API = re.compile(r"\[(?P<text>`[^`]+`|[^\]\[]+)\]\[(?P<to>[\w.]*)\]")
 # What the API's pages are made of is in the docstrings.
 API_ENTRY = re.compile(r"^::: (\S+)(?:\n    .*)*", re.MULTILINE)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+REFERENCE = re.compile(r"`[^`\n]*`|\[\^([^\]]+)\]")
 NOTE = re.compile(r"^\[\^(?P<name>[^\]]+)\]:[ \t]*(?P<text>.*)$", re.MULTILINE)
 # Block markup that frames Markdown: the frame goes, the text stays.
 FRAME = re.compile(r"</?(?:div|section|p|summary|details|dfn|abbr)\b[^>]*>")
@@ -246,6 +247,8 @@ def _plain(pieces: list[Piece], place: Place) -> list[Piece]:
     order: list[str] = []
 
     def number(match: re.Match[str]) -> str:
+        if match[1] is None:  # code between backticks
+            return match[0]
         if match[1] not in order:
             order.append(match[1])
         return f"<sup>{order.index(match[1]) + 1}</sup>"
@@ -260,7 +263,7 @@ def _plain(pieces: list[Piece], place: Place) -> list[Piece]:
             shown.append(piece)
             continue
         text = NOTE.sub(note, COMMENT.sub("", piece.text))
-        if prose := _prose(re.sub(r"\[\^([^\]]+)\]", number, text), place):
+        if prose := _prose(REFERENCE.sub(number, text), place):
             shown.append(Piece(prose))
     if order:
         lines = [f"{n}. {notes[name]}" for n, name in enumerate(order, 1)]
