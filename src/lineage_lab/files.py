@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 __all__ = [
     "alone",
+    "check_name",
     "drop_partial_files",
     "one_line",
     "refuse_to_replace",
@@ -44,6 +45,24 @@ def one_line(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def check_name(path: Path) -> None:
+    """A check that a folder's or a file's name is UTF-8, as every file of results is.
+
+    Args:
+        path: The path, each part of which counts.
+
+    Raises:
+        ValueError: It is not; the message shows the name with its odd bytes as escapes.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the name {one_line(str(path))} is not UTF-8, so no file of results could hold it: "
+            "rename it"
+        ) from error
 
 
 def written() -> tuple[Path, ...]:
@@ -81,11 +100,13 @@ def alone(folder: Path) -> Iterator[None]:
         folder: The folder; made if it is missing.
 
     Raises:
-        ValueError: Another process has it; the message names the process.
+        ValueError: Another process has it, and the message names the process; or its name is not
+            UTF-8.
         OSError: The folder can't be written to.
     """
     from filelock import FileLock, Timeout
 
+    check_name(folder)
     note = folder / ".lock.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)

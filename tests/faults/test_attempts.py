@@ -171,6 +171,20 @@ def test_what_was_asked_for_is_replaced_or_gone_on_with(
     assert Comparison.load("x.json").rows[0].name == "lenet5_modern"
 
 
+@pytest.mark.fault("name-not-utf-8")
+def test_a_name_that_is_not_utf_8_is_refused_before_training(
+    here: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    odd = os.fsdecode(b"odd\xff")
+    shutil.copytree(pictures, here / odd)
+    before = content(here)
+    train = ("finetune", "lenet5_modern", "--random-weights")
+    for more in (("--data", odd), ("--data", "digits", "--limit", "40", "--out", odd)):
+        assert run(*train, *more, monkeypatch=monkeypatch) == 2
+        assert "the name odd\\udcff is not UTF-8" in capfd.readouterr().err
+    assert content(here) == before
+
+
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ from lineage_lab.data.grouping import share_out
 from lineage_lab.data.listing import Listing, Source, in_words
 from lineage_lab.data.named import DATASETS
 from lineage_lab.data.sampling import colour_note, same_twice, unstated
+from lineage_lab.files import check_name
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -481,6 +482,7 @@ def load(
             )
         listing = datasets.listing(str(source.place))
         return _decoded(_for_network(listing.test() if part else listing, channels), size)[0]
+    check_name(Path(source.place))
     if not Path(source.place).exists():
         raise FileNotFoundError(
             f"no data set and no folder is called {str(source.place)!r}. Give a path of a folder "
