@@ -1,8 +1,8 @@
 """What it costs to compare the hash of cached pixels when a process opens them first.
 
-ELPV at 224 pixels, decoded before. A warm start is a new process that imports the package, opens the
-set and splits it, as every command that trains does; it is timed with the comparison and without, in
-turns. Printed is the share of the warm start that the comparison takes, as a ratio in one run.
+ELPV at 224 pixels, decoded before. A warm start is a new process that imports the package, opens
+the set and splits it, as every command that trains does. It is timed with the comparison and
+without, in turns. Printed is the share of the warm start that the comparison takes.
 
     python benchmarks/cache_hash.py [--rounds 5]
 """

@@ -9,8 +9,10 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from lineage_lab.comparing.results import Comparison
 from lineage_lab.data import cache, load
 from lineage_lab.files import alone
 from lineage_lab.training import checkpoint
+from tests.conftest import listens
 
 COMMAND = (sys.executable, "-m", "lineage_lab")
 QUICK = ("--data", "digits", "--limit", "40", "--random-weights", "--precision", "fp32", "--set",
@@ -409,6 +412,29 @@ def test_an_interrupted_command_says_what_is_written_and_leaves_no_half(
     assert "made.json" in said
     assert "half.json" not in said
     assert not [path for path in here.iterdir() if "half" in path.name]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.3])
+def test_ctrl_c_twice_says_what_is_there_and_leaves_no_half(tmp_path: Path, pause: float) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, *TRAIN, "--epochs", "100000", "--out", "run"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=listens,
+    )  # fmt: skip
+    last = tmp_path / "run" / "last.ckpt"
+    while not last.exists():
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    time.sleep(pause)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "nothing was written" not in said
+    assert "last.ckpt" in said
+    assert "Traceback" not in said
+    checkpoint.load(last)
+    assert not [path for path in last.parent.iterdir() if path.name.startswith(".last")]
 
 
 def test_ten_thousand_paths_that_are_not_there(

@@ -49,7 +49,6 @@ FACTS = (
     Fact("Dropout, B0 to B7", "0.2 to 0.5", "section 5.2", shown=False),
     Fact("Top-1 of B7 in the paper's first version", "84.4 %", "version 1", shown=False),
     Fact("Lite0, top-1, float and 8-bit", "75.1 % and 74.4 %", LITE, shown=False),
-    Fact("Lite0 in 8 bits, with swish", "75 to 46 %", POST, shown=False),
     Fact(
         "ReLU6, lowest and highest output",
         "0 and 6",
