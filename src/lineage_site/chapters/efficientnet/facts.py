@@ -6,7 +6,6 @@ from lineage_site.facts.printed import accuracy, printed
 __all__ = ["FACTS"]
 
 LITE = "EfficientNet-Lite, README of its code"
-POST = "R. Liu, TensorFlow blog, 16 March 2020"
 
 FACTS = (
     Fact("Input of B0", "224 × 224 pixels", "Table 1"),
