@@ -121,7 +121,7 @@ def test_the_version_is_the_packages() -> None:
         (("describe", "resnet_50"), "did you mean resnet50"),
         (("finetune", "lenet5", "--data", "digits", "--random-weights"), "no head"),
         (("show", "pyproject.toml"), "is no comparison"),
-        (("show", "nowhere.json"), "No such file"),
+        (("show", "nowhere.json"), "there is no"),
         (("nothing",), "No such command"),
     ],
 )

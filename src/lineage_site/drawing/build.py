@@ -61,7 +61,6 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "docs/results/elpv-lite.json",
         "docs/results/recipe-lines.json",
         "docs/results/elpv-blocks.json",
-        "docs/results/elpv-imbalance.json",
         "docs/results/elpv-rows.json",
     ),
     "peers": (

@@ -8,7 +8,7 @@ from lineage_lab.comparing.results import Comparison
 from lineage_lab.comparing.significance import Difference, differ, holm
 from lineage_lab.exercises import check
 from lineage_site.drawing.records import RESULTS, machine, read
-from lineage_site.pages.fine_tune import blocks, missed
+from lineage_site.pages.fine_tune import blocks, rows
 
 __all__ = ["draw"]
 
@@ -51,10 +51,8 @@ def draw() -> dict[str, str]:
         "check.md": f"{check('finetune-1', exercise)}\n",
         "caution.md": blocks.caution(),
         "blocks.md": blocks.table(),
-        "missed.md": missed.lines(),
-        "calibration.md": missed.calibration(),
-        "rows.svg": missed.likeness(),
-        "rows.md": missed.rows_in_words(),
+        "rows.svg": rows.likeness(),
+        "rows.md": rows.rows_in_words(),
     }
 
 
