@@ -1,6 +1,7 @@
 """Folders, tables and scans from the command: read right, or told what to do."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from lineage_lab import cli
 from lineage_lab.comparing.comparison import Comparison
 from lineage_lab.training import checkpoint
 from tests.data.pictures import fill, picture
+from tests.docs.harness import covered_fences
+
+PAGE = Path(__file__).parents[2] / "docs" / "fine-tune.md"
 
 QUICK = ("--random-weights", "--epochs", "1", "--precision", "fp32", "--device", "cpu",
          "--threads", "1", "--batch-size", "4")  # fmt: skip
@@ -122,6 +126,11 @@ def test_groups_of_a_table_and_of_a_path_and_the_table_says_which(run, tmp_path:
         picture(root / "images" / name)
         rows.append(f"images/{name},{label},p{patient}")
     (root / "x.csv").write_text("\n".join(rows))
+    me = "test_groups_of_a_table_and_of_a_path_and_the_table_says_which"
+    (fence,) = covered_fences(PAGE, f"tests/cli/test_own_images.py::{me}")
+    words = shlex.split(fence.replace("photos/labels.csv", str(root / "x.csv")))
+    code, said = run(*words[1:], "--seeds", "1", *QUICK[1:])
+    assert code == 0, said
     columns = ("--columns", "image=file,label=kind")
     for place, rule in ((root / "x.csv", "patient"), (root / "x.csv", "(p[0-9]+)_")):
         code, said = run("compare", "lenet5_modern", "--data", place, *columns, "--group", rule,

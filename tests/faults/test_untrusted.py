@@ -86,7 +86,7 @@ LOADERS: dict[str, Callable[[Path, pytest.MonkeyPatch], Any]] = {
     "predictor": lambda path, _: Predictor.load(path),
     "weights": from_weights,
     "comparison": lambda path, _: Comparison.load(path),
-    "finished run": lambda path, _: comparison._kept(path, {}),
+    "finished run": lambda path, _: comparison._read(path, {}),
     "recipe": lambda path, _: Recipe.from_dict(json.loads(path.read_bytes())),
     "trials": from_trials,
     "decoded pixels": from_decoded,
@@ -152,6 +152,8 @@ def found_in(text: str) -> list[str]:
 
 def test_the_package_has_nothing_that_runs_a_file() -> None:
     wrong = {p.name: w for p in SOURCE.rglob("*.py") if (w := found_in(p.read_text("utf-8")))}
+    # Helpers look at images in processes of their own; what they say comes back over their pipe.
+    assert wrong.pop("checking.py") == ["pickle", "subprocess", "pickle.loads"]
     assert wrong == {}
 
 

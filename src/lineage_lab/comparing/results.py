@@ -339,7 +339,7 @@ class Comparison:
 
 def _escaped(text: str) -> str:
     """A text from outside as Markdown shows it, and not as markup."""
-    return re.sub(r"([\\`|<\[\]*_])", r"\\\1", one_line(text))
+    return re.sub(r"([\\`|<\[\]*])", r"\\\1", one_line(text))
 
 
 def _check_data(data: Any, limit: Any) -> None:

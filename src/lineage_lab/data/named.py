@@ -71,7 +71,7 @@ DATASETS: dict[str, Dataset] = {
             images=2624,
             classes=2,
             licence="CC BY-NC-SA 4.0",
-            parts="by seed, 44 blocks of rows kept whole",
+            parts="by seed, blocks of rows kept whole",
             home="https://github.com/zae-bayern/elpv-dataset",
             package="elpv_dataset",
         ),

@@ -146,7 +146,7 @@ def load(
 def files(folder: str | Path) -> tuple[Path, ...]:
     """Checkpoints that stand in a folder, by name; those half written are none."""
     paths = Path(folder).glob("*.ckpt")
-    return tuple(sorted(path for path in paths if not path.name.startswith(".")))
+    return tuple(sorted(p for p in paths if p.is_file() and not p.name.startswith(".")))
 
 
 def newest(folder: Path) -> Path:

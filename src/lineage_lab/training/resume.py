@@ -127,7 +127,11 @@ _FORM: dict[str, Callable[[Any], bool]] = {
     "seconds": _is_number,
     "images_trained": _is_count,
     "accumulate": lambda value: _is_count(value) and value > 0,
-    "best": _is_number,
+    "best": lambda value: (
+        value is None
+        or _is_number(value)
+        or (isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)))
+    ),
     "losses": lambda value: isinstance(value, list) and all(map(_is_number, value)),
     "curve": lambda value: (
         isinstance(value, list)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from lineage_lab.chapters.lineage import TOP1
 
-__all__ = ["CONVNEXT_ROAD", "PRINTED", "Printed", "RoadStep", "accuracy", "error", "printed"]
+__all__ = [
+    "CONVNEXT_ROAD",
+    "PRINTED",
+    "RESNET50_WEIGHTS",
+    "Printed",
+    "RoadStep",
+    "accuracy",
+    "error",
+    "printed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +223,7 @@ def accuracy(key: str) -> str:
 def error(key: str) -> str:
     """Top-1 error on ImageNet in percent of that form, where the paper prints it; else empty."""
     return next(row.error for row in TOP1 if row.key == key)
+
+
+# Top-1 accuracy in percent of torchvision's two files of weights for ResNet-50 (its metadata).
+RESNET50_WEIGHTS = ("76.13", "80.86")

@@ -1,11 +1,13 @@
 """ConvNeXt. Sections, tables and figures are those of Liu and others 2022, arXiv:2201.03545v2."""
 
 from lineage_site.facts.ledger import Fact
-from lineage_site.facts.printed import CONVNEXT_ROAD, accuracy, printed
+from lineage_site.facts.printed import CONVNEXT_ROAD, RESNET50_WEIGHTS, accuracy, printed
 
 __all__ = ["FACTS", "OLD_RECIPE"]
 
-OLD_RECIPE = 76.13  # top-1 accuracy in percent of ResNet-50 as it was first trained: Table 10
+OLD_RECIPE = float(
+    RESNET50_WEIGHTS[0]
+)  # top-1 accuracy in percent of ResNet-50 as it was first trained: Table 10
 _TOP1 = {step.key: f"{step.top1:.2f}" for step in CONVNEXT_ROAD}
 
 FACTS = (
@@ -113,7 +115,7 @@ FACTS = (
     ),
     Fact(
         "torchvision's ResNet-50, first and second weights",
-        "76.13 and 80.86",
+        " and ".join(RESNET50_WEIGHTS),
         "torchvision, ResNet50_Weights",
         shown=False,
     ),

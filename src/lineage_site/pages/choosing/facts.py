@@ -1,6 +1,7 @@
 """Which backbone: what the page says that no table of it shows."""
 
 from lineage_site.facts.ledger import Fact
+from lineage_site.facts.printed import RESNET50_WEIGHTS
 
 __all__ = ["FACTS"]
 
@@ -17,7 +18,7 @@ FACTS = (
     ),
     Fact(
         "ResNet-50's first and second weights",
-        "76.13 and 80.86 %: 4.7 points apart",
+        f"{' and '.join(RESNET50_WEIGHTS)} %: 4.7 points apart",
         "torchvision, ResNet50_Weights",
     ),
 )
