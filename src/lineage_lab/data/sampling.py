@@ -1,6 +1,7 @@
 """What a few files of a set tell of all, before and after they are decoded, a sentence each."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,26 +116,27 @@ def colour_note(listing: Listing) -> list[str]:
     return [words]
 
 
-def same_twice(images: NDArray[np.uint8], few: NDArray[np.uint8], listing: Listing) -> list[str]:
+def same_twice(
+    images: Callable[[int], NDArray[np.uint8]], few: NDArray[np.uint8], listing: Listing
+) -> list[str]:
     """Say if the same picture is in two parts or in two classes.
 
     Args:
-        images: Decoded images of the set, ``uint8 [n, channels, height, width]``.
+        images: Pixels of the image with this number, in one row.
         few: Some bytes of each, ``uint8 [n, bytes]``: only where these agree all are compared.
         listing: The set, whose paths are named.
     """
-    if len(images) < 2:
+    if len(few) < 2:
         return []
-    flat = images.reshape(len(images), -1)
     _, group, count = np.unique(
         few.view(np.dtype((np.void, few.shape[1]))).ravel(), return_inverse=True, return_counts=True
     )
     alike: dict[bytes, list[int]] = defaultdict(list)
     for place in np.flatnonzero(count[group] > 1):
-        row = flat[place]
+        row = images(int(place))
         if row.min() != row.max():  # of one colour: the same, and no picture
             alike[_digest(row)].append(int(place))
-    start = len(images) - listing.validation
+    start = len(few) - listing.validation
     parts, classes = [], []
     for same in alike.values():
         if len({place >= start for place in same}) > 1:

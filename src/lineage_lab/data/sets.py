@@ -503,7 +503,7 @@ def load(
     except Unreadable as error:
         raise Unreadable(f"{error}\n{_all_at_once(source)}") from error
     few = cache.middles(found.images, file, count=64)
-    notes += same_twice(found.images.numpy(), few, listing)
+    notes += same_twice(cache.reader(found.images, file), few, listing)
     for words in notes:
         _said(f"{source.place}: {words}")
     return replace(found, notes=tuple(notes))
