@@ -62,12 +62,10 @@ SHOWN = [
 # Public names of modules of which `:::` showed all, and whose own name is now a room's.
 NAMES = [
     "data.DATASETS",
-    "data.check",
     "training.Batches",
     "training.Epoch",
     "training.Prepare",
     "training.Run",
-    "training.step",
     "weights.WEIGHTS",
     "weights.WeightsEntry",
     "weights.WeightsUnavailable",

@@ -213,6 +213,18 @@ REFERENCES: tuple[Reference, ...] = (
         "what plain depth does to gradients",
     ),
     Reference(
+        "lin2017", ("Tsung-Yi Lin", "others"),
+        "Focal Loss for Dense Object Detection",
+        "ICCV", 2017, "https://arxiv.org/abs/1708.02002",
+        "a loss in which images that are named surely count less",
+    ),
+    Reference(
+        "guo2017", ("Chuan Guo", "others"),
+        "On Calibration of Modern Neural Networks",
+        "ICML", 2017, "https://arxiv.org/abs/1706.04599",
+        "one temperature that makes probabilities honest",
+    ),
+    Reference(
         "sandler2018", ("Mark Sandler", "Andrew Howard", "Menglong Zhu", "Andrey Zhmoginov",
                         "Liang-Chieh Chen"),
         "MobileNetV2: Inverted Residuals and Linear Bottlenecks", "CVPR 2018", 2018,
@@ -259,6 +271,12 @@ REFERENCES: tuple[Reference, ...] = (
         "Training data-efficient image transformers & distillation through attention",
         "ICML 2021", 2020, "https://arxiv.org/abs/2012.12877",
         "a ViT from ImageNet's own images alone",
+    ),
+    Reference(
+        "menon2020", ("Aditya Krishna Menon", "others"),
+        "Long-tail learning via logit adjustment",
+        "ICLR 2021", 2020, "https://arxiv.org/abs/2007.07314",
+        "scores that know how rare a class is",
     ),
     Reference(
         "liu2021", ("Ze Liu", "others"),
