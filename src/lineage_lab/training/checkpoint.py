@@ -6,31 +6,26 @@ itself loads flipped bits without a word; and every load is ``weights_only=True`
 stranger's file can't run code.
 """
 
-import hashlib
 import logging
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from glob import escape
-from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor
 
 from lineage_lab.files import writing
+from lineage_lab.weights.sealed import HEADER_LENGTH, Hashed, header, unseal
 
 __all__ = ["Checkpoint", "load", "newest", "save"]
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
 DEEPEST = 32
-MAGIC = b"lineage-lab checkpoint "
-_HEADER = re.compile(rb"lineage-lab checkpoint (\d+)\n([0-9a-f]{64})\n(\d{20})\n")
-_HEADER_LENGTH = len(MAGIC) + 1 + 1 + 64 + 1 + 20 + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +77,14 @@ def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> 
         left.unlink(missing_ok=True)
     previous = path.with_name(f"{path.stem}-1{path.suffix}") if keep_previous else None
     with writing(path, previous=previous) as file:
-        file.write(b"\0" * _HEADER_LENGTH)
-        payload = _Hashed(file)
+        file.write(b"\0" * HEADER_LENGTH)
+        payload = Hashed(file)
         try:
             torch.save(content, cast(IO[bytes], payload))
         except RuntimeError as error:  # torch's own word for a write that failed
             raise payload.failed or error from error
         file.seek(0)
-        file.write(MAGIC + b"%d\n%s\n%020d\n" % (FORMAT, payload.hex(), payload.length))
+        file.write(header(payload))
 
 
 def load(
@@ -116,7 +111,7 @@ def load(
     if not path.is_file():
         raise ValueError(f"{path} is no file: give the path of a checkpoint, such as last.ckpt")
     with path.open("rb") as file:
-        _verify(file, path)
+        unseal(file, path)
         try:
             content = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever a hostile file provokes
@@ -190,77 +185,6 @@ def newest(folder: Path) -> Path:
             f"no checkpoint in {folder} can be used:\n  {told}\nStart anew in another folder"
         )
     return max(ranked)[1]
-
-
-class _Hashed:
-    """Passes on what is written, and keeps its hash and its length."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.length = 0
-        self.failed: OSError | None = None
-        self._digest = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self._digest.update(data)
-        self.length += len(data)
-        try:
-            return self.file.write(data)
-        except OSError as error:
-            self.failed = error
-            raise
-
-    def flush(self) -> None:
-        self.file.flush()
-
-    def hex(self) -> bytes:
-        return self._digest.hexdigest().encode()
-
-
-def _verify(file: BufferedReader, path: Path) -> None:
-    """Compares length and hash; leaves the file at the payload's first byte."""
-    head = file.read(_HEADER_LENGTH)
-    again = "Go on from an older checkpoint of the same run, or copy the file again"
-    if not head:
-        raise ValueError(f"{path} is empty: it was never written, or lost later. {again}")
-    if not head.startswith(MAGIC):
-        if MAGIC.startswith(head[: len(MAGIC)]):
-            raise ValueError(f"{path} is cut off after {len(head)} bytes. {again}")
-        raise ValueError(
-            f"{path} is not a checkpoint of Lineage Lab, or its beginning is damaged. Give a "
-            "file that a run wrote into its --out folder, such as last.ckpt; published weights are "
-            "loaded by create_model(name, weights=...)"
-        )
-    version = head[len(MAGIC) :].split(b"\n")[0]
-    if version.isdigit() and int(version) != FORMAT:
-        raise ValueError(
-            f"{path} has format {int(version)}, and this version of Lineage Lab reads format "
-            f"{FORMAT}: use the version that wrote it (or the file is damaged)"
-        )
-    if len(head) < _HEADER_LENGTH:
-        raise ValueError(f"{path} is cut off after {len(head)} bytes. {again}")
-    match = _HEADER.fullmatch(head)
-    if match is None:
-        raise ValueError(f"{path} is damaged: its first lines can't be read. {again}")
-    wanted, length = match[2].decode(), int(match[3])
-    found = path.stat().st_size - _HEADER_LENGTH
-    if found < length:
-        raise ValueError(
-            f"{path} is cut off: {found:,} of {length:,} bytes are there. The disk was full, or "
-            f"a copy was broken off. {again}"
-        )
-    if found > length:
-        raise ValueError(
-            f"{path} is damaged: it has {found:,} bytes, not the {length:,} that were written. "
-            f"{again}"
-        )
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != wanted:
-        raise ValueError(
-            f"{path} is damaged: the SHA-256 of its content begins with {digest[:8]}, not with "
-            f"{wanted[:8]} as when it was written. Some of its bits have changed. {again}"
-        )
-    file.seek(_HEADER_LENGTH)
 
 
 # Exactly these: a subclass (NumPy's float64, torch's version string) is saved as code to call.
