@@ -278,7 +278,7 @@ def _class(model: nn.Module, name: Name) -> list[tuple[str, tuple[str, ...]]]:
         default = parameter.default
         if isinstance(default, bool) and (isinstance(value, Tensor) or value is None):
             value = value is not None
-        if isinstance(value, nn.Module) and not isinstance(default, type):
+        if isinstance(value, nn.Module):
             try:
                 text, inner_roots = _inside(value, name)
             except Unknown:

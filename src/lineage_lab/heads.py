@@ -290,8 +290,13 @@ def _making(model: nn.Module) -> list[str]:
         return hook
 
     children = {path: any(True for _ in m.children()) for path, m in model.named_modules()}
-    handles = [m.register_forward_hook(note(path)) for path, m in model.named_modules()
-               if not children[path] and (_has_tensors(m) or _unlike(m))]  # fmt: skip
+    swapped = (nn.Linear, nn.Conv2d, nn.Conv3d)
+    handles = [
+        module.register_forward_hook(note(path))
+        for path, module in model.named_modules()
+        if isinstance(module, swapped)
+        or (not children[path] and (_has_tensors(module) or _unlike(module)))
+    ]
     try:
         passed = _noise_through(model)
     finally:
@@ -352,7 +357,9 @@ def _noise_through(model: nn.Module) -> tuple[tuple[int, ...], Tensor] | None:
     first = next((p for p in model.parameters() if p.is_floating_point()), None)
     if first is None:
         return None
-    with _as_it_was(model), torch.enable_grad():
+    # A compiled part would be compiled anew for each size that is tried.
+    eager = torch.compiler.set_stance("force_eager")
+    with _as_it_was(model), torch.enable_grad(), eager:
         for shape in _shapes(model):
             noise = torch.rand(2, *shape, device=first.device, dtype=first.dtype)
             try:

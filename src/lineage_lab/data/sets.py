@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from lineage_lab.data.named import DATASETS
 
 __all__ = [
     "DATASETS",
+    "DECODING",
     "ImageSet",
     "Preprocessing",
     "check",
@@ -35,6 +37,19 @@ __all__ = [
     "split",
     "split_digits",
 ]
+
+
+# How every image is decoded, for those who have to do it elsewhere: the square of the shorter side
+# is cut from the middle and scaled by Pillow, each pixel divided by 255, then normalised.
+DECODING: Mapping[str, Any] = MappingProxyType(
+    {
+        "crop": "center square of the shorter side",
+        "interpolation": "bilinear",
+        "antialias": True,
+        "range": [0.0, 1.0],
+        "layout": "NCHW",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +161,13 @@ class Preprocessing:
             raise ValueError(f"preprocessing: std must be above 0: {self.std}")
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON and checkpoints; `from_dict` reads it back."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """All that turns a file into the input, for JSON and checkpoints; `from_dict` reads it.
+
+        Beside the fields stands `DECODING`, which is the same for each network.
+        """
+        own = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        order = "RGB" if self.channels == 3 else "L"
+        return {**own, **DECODING, "channel_order": order}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> "Preprocessing":
@@ -157,6 +177,10 @@ class Preprocessing:
             ValueError: A field is missing, unknown, or of another kind.
         """
         names = {field.name for field in fields(cls)}
+        constant = {k: found[k] for k in DECODING if k in found}
+        if other := [k for k, v in constant.items() if v != DECODING[k]]:
+            raise ValueError(f"preprocessing: {other[0]} can only be {DECODING[other[0]]!r}")
+        found = {k: v for k, v in found.items() if k not in (*DECODING, "channel_order")}
         if set(found) != names:
             raise ValueError(f"preprocessing: expected {', '.join(sorted(names))}: {found!r}")
         values: dict[str, Any] = {

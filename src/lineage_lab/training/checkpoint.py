@@ -6,11 +6,12 @@ itself loads flipped bits without a word; and every load is ``weights_only=True`
 stranger's file can't run code.
 """
 
+import json
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from glob import escape
 from pathlib import Path
 from typing import IO, Any, cast
@@ -18,10 +19,9 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor
 
-from lineage_lab.files import writing
-from lineage_lab.weights.sealed import HEADER_LENGTH, Hashed, header, unseal
+from lineage_lab.files import HEADER_LENGTH, Hashed, header, unseal, write_whole, writing
 
-__all__ = ["Checkpoint", "load", "newest", "save"]
+__all__ = ["Checkpoint", "load", "newest", "save", "save_safetensors"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Checkpoint:
     """A network at one moment of its training.
 
     Attributes:
-        model: The registry's name of the network.
+        model: The registry's name of the network, or the expression that builds it.
         classes: Their names, in the order of the scores.
         preprocessing: How a file becomes the network's input: plain values.
         recipe: How it was trained: plain values.
@@ -41,6 +41,8 @@ class Checkpoint:
         training: What resuming needs (optimizer, schedule, random states, epoch, step, moving
             average): plain values and finite tensors; ``None`` if nobody is to resume.
         metrics: What was measured so far: plain values.
+        form: The network's form, where its tensors don't tell it: see
+            `lineage_lab.weights.forms.Form`.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Checkpoint:
     state: dict[str, Tensor]
     training: dict[str, Any] | None
     metrics: dict[str, Any]
+    form: dict[str, Any] = field(default_factory=dict)
 
 
 def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> None:
@@ -69,7 +72,7 @@ def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> 
         OSError: The disk is full, or the folder can't be written to. What was there is whole.
     """
     path = Path(path)
-    content = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
+    content = {f.name: getattr(checkpoint, f.name) for f in fields(Checkpoint)}
     content["state"] = dict(checkpoint.state)  # not its `_metadata`
     if wrong := next(_faults(content), None):
         raise ValueError(f"{path} was not written: {wrong}. What was there before is as it was")
@@ -85,6 +88,38 @@ def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> 
             raise payload.failed or error from error
         file.seek(0)
         file.write(header(payload))
+
+
+def save_safetensors(
+    path: Path, checkpoint: Checkpoint, *, names: Mapping[str, str] | None = None
+) -> None:
+    """Write the network alone as safetensors, with what it takes to use it as metadata.
+
+    The metadata are texts: ``model``, and as JSON ``classes``, ``preprocessing``, ``recipe``,
+    ``form`` and ``metrics``. ``scores`` says that what the network gives are logits.
+
+    Args:
+        path: Where to, such as ``run/best.safetensors``.
+        checkpoint: The network.
+        names: Other names for the tensors, by ours; ``None`` for ours.
+
+    Raises:
+        OSError: It can't be written; an older file of this name is as it was.
+    """
+    from safetensors.torch import save
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
+    if names is not None:
+        state = {names[name]: tensor for name, tensor in state.items()}
+    places: set[int] = set()
+    for name, tensor in state.items():  # the format holds no tensor under two names
+        if tensor.data_ptr() in places:
+            state[name] = tensor.clone()
+        places.add(tensor.data_ptr())
+    fields_ = {key: json.dumps(getattr(checkpoint, key), ensure_ascii=False)
+               for key in ("classes", "preprocessing", "recipe", "form", "metrics")}  # fmt: skip
+    metadata = {"format": "pt", "model": checkpoint.model, "scores": "logits"}
+    write_whole(path, save(state, metadata | fields_))
 
 
 def load(
@@ -120,6 +155,8 @@ def load(
                 "run code when it is opened. Nothing of it was run. Don't use this file; ask "
                 f"its sender where it comes from ({_first_sentence(error)})"
             ) from error
+    if isinstance(content, dict):
+        content.setdefault("form", {})  # files of format 1 have none
     if wrong := next(_faults(content), None):
         raise ValueError(
             f"{path} is no sound checkpoint: {wrong}. Take another one, or train again"
@@ -197,6 +234,7 @@ _SCHEMA: dict[str, tuple[type, ...]] = {
     "state": (dict,),
     "training": (dict, type(None)),
     "metrics": (dict,),
+    "form": (dict,),
 }
 
 
@@ -216,7 +254,7 @@ def _faults(content: object) -> Iterator[str]:
             yield f"its field 'state' has {name!r}, which is no tensor with a name"
         else:
             yield from _not_finite(tensor, f"state[{name!r}]")
-    for name in ("preprocessing", "recipe", "metrics"):
+    for name in ("preprocessing", "recipe", "metrics", "form"):
         yield from _not_plain(content[name], name, tensors=False)
     yield from _not_plain(content["training"], "training", tensors=True)
 

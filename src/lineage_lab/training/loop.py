@@ -7,6 +7,7 @@ writing of checkpoints are not counted. No network is known here by its name.
 `finetune` does what goes before and after, `_train` is the loop.
 """
 
+import logging
 import math
 import signal
 import threading
@@ -22,16 +23,19 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lineage_lab.data.sets import ImageSet
-from lineage_lab.heads import find_head
+from lineage_lab.heads import find_head, scores, unwrapped
 from lineage_lab.training import device as devices
 from lineage_lab.training.batches import Batches, Prepare
 from lineage_lab.training.device import autocast, finish
+from lineage_lab.training.pretrained import default_recipe, recorded_name
 from lineage_lab.training.processes import Group, joined
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.training.run import Epoch, Run, step
 from lineage_lab.training.warmup import check_device, check_group, check_images, choose_form
 
 __all__ = ["Epoch", "History", "Interrupted", "evaluate", "finetune"]
+
+logger = logging.getLogger(__name__)
 
 HALF = (0.5, 0.5, 0.5)
 SHOWN_EVERY = 0.25  # seconds between two looks at a GPU's results
@@ -132,10 +136,12 @@ def finetune(
             `lineage_lab.heads.replace_head`); changed in place, left on the device.
         train: Images to train on.
         val: Images to validate with.
-        recipe: How; the default recipe if ``None``.
+        recipe: How; the recipe of the network's family if ``None``.
         mean: Of each channel, which the published weights were trained with; pixels 0 to 1.
         std: Likewise.
-        name: The registry's name of the network, for the checkpoint.
+        name: The registry's name of the network, for the checkpoint; or what builds it by import
+            path and plain arguments (`lineage_lab.builders`). Where it is empty and the network
+            tells it, it is found.
         folder: Where to keep ``last.ckpt`` (each minute and each epoch) and ``best.ckpt``;
             ``None`` to keep none. With it, SIGTERM and Ctrl-C save before they stop the run.
         resume: Go on from the newest checkpoint in ``folder``, if there is one.
@@ -152,7 +158,15 @@ def finetune(
             the weights from before it.
         Interrupted: A signal came, and the state was saved.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or default_recipe(model)
+    if isinstance(model, nn.DataParallel) and torch.cuda.device_count() > 1:
+        logger.warning(
+            "the network inside DataParallel is trained on one device; for several: torchrun "
+            "--nproc-per-node N -m lineage_lab finetune …"
+        )
+    model = unwrapped(model)
+    if folder is not None:
+        name = recorded_name(model, name)
     path, head = find_head(model)
     if head.weight.shape[0] != len(train.classes):
         raise ValueError(
@@ -232,7 +246,7 @@ def evaluate(
         for places in mine.split(batch_size):  # type: ignore[no-untyped-call]
             x = prepare(data.images[places])
             with autocast(x.device, precision):
-                answers.append(model(x).argmax(dim=1))
+                answers.append(scores(model(x)).argmax(dim=1))
     found: list[int] = torch.cat(answers).tolist() if answers else []
     return tuple(group.all_of(found, len(data)))
 
@@ -299,8 +313,9 @@ def _train(run: Run, val: ImageSet, on_step: OnStep | None) -> tuple[int, ...]:
         )
     if run.average is not None:
         run.model.load_state_dict(run.average.module.state_dict())
-    for parameter in run.parameters:
-        parameter.requires_grad_(True)
+    for group in run.optimizer.param_groups:  # not what was frozen before
+        for parameter in group["params"]:
+            parameter.requires_grad_(True)
     return answers
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from lineage_lab.training.recipe import Recipe
 
-__all__ = ["batch_norms", "factor", "optimizer", "parts"]
+__all__ = ["batch_norms", "factor", "frozen", "optimizer", "parts"]
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -62,6 +62,8 @@ def optimizer(
             depth_of.setdefault(id(parameter), len(pieces) - number)
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for parameter in model.parameters():
+        if not parameter.requires_grad:  # frozen by whoever gave the network: it stays so
+            continue
         # What the network holds itself (ViT's class token) belongs to its first part.
         depth = depth_of.get(id(parameter), max(1, len(pieces)))
         decays = parameter.dim() > 1
@@ -98,3 +100,19 @@ def batch_norms(model: nn.Module) -> list[nn.Module]:
     """Batch norms with running statistics that a training has filled."""
     found = [m for m in model.modules() if isinstance(m, _NORMS)]
     return [m for m in found if m.running_mean is not None and bool(m.running_mean.any())]
+
+
+def frozen(model: nn.Module) -> frozenset[nn.Module]:
+    """Modules with parameters of their own none of which learns: they rest to the end.
+
+    Raises:
+        ValueError: Nothing of the network learns.
+    """
+    own = {m: [p.requires_grad for p in m.parameters(recurse=False)] for m in model.modules()}
+    found = frozenset(module for module, learns in own.items() if learns and not any(learns))
+    if not any(any(learns) for learns in own.values()):
+        raise ValueError(
+            "nothing of the network learns: each of its parameters has requires_grad=False. Let "
+            "the head learn at least: model.head.requires_grad_(True)"
+        )
+    return found

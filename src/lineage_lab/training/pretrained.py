@@ -1,16 +1,22 @@
 """What a fine-tune starts from: a network by its name, its weights, its normalisation."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from lineage_lab import registry
+from lineage_lab.builders import Unknown, is_expression
 from lineage_lab.heads import find_head
+from lineage_lab.training.recipe import Recipe, recipe_for
 from lineage_lab.weights import published
+from lineage_lab.weights.forms import form_of
 
-__all__ = ["StartingPoint", "starting_point"]
+__all__ = ["StartingPoint", "default_recipe", "recorded_form", "recorded_name", "starting_point"]
+
+logger = logging.getLogger(__name__)
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -70,6 +76,37 @@ def starting_point(name: str, *, random: bool = False) -> StartingPoint:
         file = f"{found.filename} ({found.package or 'torchvision'})"
         mean, std = found.mean, found.std
     return StartingPoint(entry=entry, weights=weights, file=file, sha256=sha256, mean=mean, std=std)
+
+
+def recorded_name(model: nn.Module, name: str) -> str:
+    """The name that a checkpoint holds, by which `predict` builds the network in a new process.
+
+    Args:
+        model: The network.
+        name: What the caller calls it; may be empty.
+
+    Returns:
+        The name, or what builds the network. The log says so where neither is known.
+    """
+    if name and not is_expression(name):
+        return name
+    try:
+        return registry.name_of(model)
+    except Unknown as error:
+        if name:
+            return name
+        logger.warning("%s", error)
+        return type(model).__name__
+
+
+def recorded_form(model: nn.Module) -> dict[str, float | str | bool]:
+    """What a checkpoint holds of a network's form, which its tensors don't tell."""
+    return form_of(model).to_dict()
+
+
+def default_recipe(model: nn.Module) -> Recipe:
+    """The recipe of a network's kind, whoever made it."""
+    return recipe_for(registry.family_of(model))
 
 
 def _digest(model: nn.Module) -> str:

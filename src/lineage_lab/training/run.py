@@ -20,10 +20,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lineage_lab.data.augment import blended, cropped, mirrored
 from lineage_lab.data.sets import ImageSet, Preprocessing
+from lineage_lab.heads import outputs, plain_names
 from lineage_lab.training import checkpoint
 from lineage_lab.training.batches import Batches, Prepare
 from lineage_lab.training.device import Form, autocast
-from lineage_lab.training.optim import batch_norms, factor, optimizer, parts
+from lineage_lab.training.optim import batch_norms, factor, frozen, optimizer, parts
+from lineage_lab.training.pretrained import recorded_form
 from lineage_lab.training.processes import Group
 from lineage_lab.training.recipe import Recipe
 
@@ -85,6 +87,7 @@ class Run:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(  # type: ignore[no-untyped-call]
                 self.model
             )
+        self.frozen = frozen(self.model)
         self.pieces = parts(self.model, self.head)
         self.parameters = list(self.model.parameters())
         self.optimizer = optimizer(self.model, self.head, recipe, device)
@@ -167,10 +170,10 @@ class Run:
                 if not parameter.requires_grad:
                     parameter.grad = None
         self.model.train()
-        frozen = {m for piece in self.pieces[: len(self.pieces) - pieces] for m in piece.modules()}
+        resting = {m for piece in self.pieces[: len(self.pieces) - pieces] for m in piece.modules()}
         for norm in self.norms:
-            keeps = recipe.norms != "train" and norm in frozen
-            norm.train(not (keeps or recipe.norms == "frozen"))
+            keeps = recipe.norms != "train" and norm in resting
+            norm.train(not (keeps or recipe.norms == "frozen" or norm in self.frozen))
         self.net = self.model
         if self.group.size > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
@@ -200,19 +203,19 @@ class Run:
             channels=self.train.images.shape[1],
         )
         metrics = {"val_accuracy": self.curve[-1].val_accuracy if self.curve else None}
-        checkpoint.save(
-            path,
-            checkpoint.Checkpoint(
-                model=self.name or type(self.model).__name__,
-                classes=tuple(self.train.classes),
-                preprocessing=preprocessing.to_dict(),
-                recipe=self.recipe.to_dict(),
-                state=self.kept.state_dict() if best else self.model.state_dict(),
-                training=None if best else self.state(),
-                metrics=metrics,
-            ),
-            keep_previous=not best,
+        written = checkpoint.Checkpoint(
+            model=self.name or type(self.model).__name__,
+            classes=tuple(self.train.classes),
+            preprocessing=preprocessing.to_dict(),
+            recipe=self.recipe.to_dict(),
+            state=named_state(self.kept if best else self.model),
+            training=None if best else self.state(),
+            metrics=metrics,
+            form=recorded_form(self.model),
         )
+        checkpoint.save(path, written, keep_previous=not best)
+        if best:
+            checkpoint.save_safetensors(path.with_suffix(".safetensors"), written)
         return path
 
     def state(self) -> dict[str, Any]:
@@ -257,7 +260,8 @@ class Run:
                 f"{path} is of another run: {what} differ. Resume with what that run had, or "
                 "choose another folder"
             )
-        self.model.load_state_dict(found.state)
+        names = plain_names(self.model)
+        self.model.load_state_dict({mine: found.state[name] for mine, name in names.items()})
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
@@ -278,6 +282,12 @@ class Run:
         self.prepare.layout = self.form.layout
         self.model.to(memory_format=self.form.layout)
         self.note_safe()
+
+
+def named_state(model: nn.Module) -> dict[str, Tensor]:
+    """A network's tensors, without the names of wrappers inside it."""
+    state, names = model.state_dict(), plain_names(model)
+    return {names[name]: tensor for name, tensor in state.items()}
 
 
 def step(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
@@ -343,12 +353,11 @@ def _backward(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> tuple[
     for part, wanted in zip(x.tensor_split(pieces), targets.tensor_split(pieces), strict=True):
         with autocast(device, run.form.precision):
             scores = run.net(part)
-        outputs = scores if isinstance(scores, tuple) else (scores,)
         losses = [
             F.cross_entropy(
                 out.float(), wanted, reduction="sum", label_smoothing=recipe.label_smoothing
             )
-            for out in outputs
+            for out in outputs(scores)
         ]
         loss = (losses[0] + AUXILIARY * sum(losses[1:])) / count
         if run.scaler.is_enabled():  # which decides by the gradient: after a bad step, none counts

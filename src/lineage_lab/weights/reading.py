@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lineage_lab.weights.sealed import is_sealed, unseal
+from lineage_lab.files import is_sealed, unseal
 
 __all__ = ["SUFFIXES", "WeightsFile", "is_weights_path", "read"]
 
