@@ -82,6 +82,7 @@ for command in (
     training.finetune,
     training.find_rate,
     using.predict,
+    using.embed,
     using.export,
     looking.doctor,
     looking.show,

@@ -51,11 +51,38 @@ def _read_part(_: click.Context, __: click.Parameter, text: str | None) -> tuple
     return int(which), int(of)
 
 
+weights_option = click.option(
+    "--weights",
+    "weights_file",
+    type=click.Path(path_type=Path),
+    help="File of weights to start from, from anywhere.",
+)
+
+
+def _read_files(_: click.Context, __: click.Parameter, lines: tuple[str, ...]) -> dict[str, Path]:
+    """Of ``NAME=PATH``."""
+    files = {}
+    for line in lines:
+        name, sign, path = line.rpartition("=")
+        if not sign:
+            raise click.BadParameter(f"{line!r}: expected NAME=PATH, one of NAMES and its file")
+        files[name] = Path(path)
+    return files
+
+
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @_training_options
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the results.")
+@click.option(
+    "--weights",
+    "files_of_weights",
+    multiple=True,
+    metavar="NAME=PATH",
+    callback=_read_files,
+    help="File of weights that one of NAMES starts from; may be repeated.",
+)
 @click.option(
     "--part",
     metavar="K/N",
@@ -69,6 +96,7 @@ def compare(
     seeds: int,
     random_weights: bool,
     json_file: Path | None,
+    files_of_weights: dict[str, Path],
     part: tuple[int, int] | None,
     out: Path | None,
     resume: bool,
@@ -104,12 +132,12 @@ def compare(
         if part and out:
             result = comparison.compare_part(
                 names, source, part, None, seeds, out=out, limit=limit,
-                random_weights=random_weights, on_step=report, **changes,
+                random_weights=random_weights, weights=files_of_weights, on_step=report, **changes,
             )  # fmt: skip
         else:
             result = comparison.compare(
-                names, source, None, seeds, limit=limit, random_weights=random_weights, out=out,
-                resume=resume, on_step=report, **changes,
+                names, source, None, seeds, limit=limit, random_weights=random_weights,
+                weights=files_of_weights, out=out, resume=resume, on_step=report, **changes,
             )  # fmt: skip
     if result is None:
         click.echo(
@@ -133,8 +161,10 @@ def compare(
 @click.argument("name")
 @_training_options
 @click.option("--seed", type=int, default=0, show_default=True)
+@weights_option
 def finetune(
     name: str,
+    weights_file: Path | None,
     source: str,
     limit: int | None,
     seed: int,
@@ -146,6 +176,9 @@ def finetune(
     **settings: Any,
 ) -> None:
     """Fine-tune the network NAME once; with --out keep its checkpoints.
+
+    NAME is one that `lineage-lab models` lists, timm/NAME, or what builds any other network by its
+    import path and plain arguments: "torchvision.models.swin_t()", "mynets.Net(width=8)".
 
     Several GPUs or machines: torchrun --nproc-per-node N -m lineage_lab finetune NAME …
     """
@@ -160,9 +193,9 @@ def finetune(
         raise click.UsageError(
             "--resume goes on with a run that was kept: give its folder by --out"
         )
-    start = starting_point(name, random=random_weights)
+    start = starting_point(name, random=random_weights, weights_file=weights_file)
     recipe = replace(
-        recipe_for(start.entry.family), **_changes(threads, settings, lines), seed=seed
+        recipe_for(start.entry.trained_as), **_changes(threads, settings, lines), seed=seed
     )
     train, val = split(load(source, size=start.entry.input_size[-1]), seed=seed, limit=limit)
     model = start.model(len(train.classes), seed=seed)
@@ -184,7 +217,10 @@ def finetune(
         f"{history.memory_format}{', compiled' if history.compiled else ''})"
     )
     if out:
-        click.echo(f"kept: {out / 'best.ckpt'} (to use), {out / 'last.ckpt'} (to go on)")
+        click.echo(
+            f"kept: {out / 'best.ckpt'} (to use), {out / 'best.safetensors'} (for other programs), "
+            f"{out / 'last.ckpt'} (to go on)"
+        )
         click.echo(f"try:  lineage-lab predict {shlex.quote(str(out / 'best.ckpt'))} IMAGE …")
 
 
@@ -192,8 +228,10 @@ def finetune(
 @click.argument("name")
 @_training_options
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curve.")
+@weights_option
 def find_rate(
     name: str,
+    weights_file: Path | None,
     source: str,
     limit: int | None,
     random_weights: bool,
@@ -212,8 +250,8 @@ def find_rate(
     from lineage_lab.training.pretrained import starting_point
     from lineage_lab.training.recipe import recipe_for
 
-    start = starting_point(name, random=random_weights)
-    recipe = replace(recipe_for(start.entry.family), **_changes(threads, settings, lines))
+    start = starting_point(name, random=random_weights, weights_file=weights_file)
+    recipe = replace(recipe_for(start.entry.trained_as), **_changes(threads, settings, lines))
     train, _ = split(load(source, size=start.entry.input_size[-1]), seed=0, limit=limit)
     curve = lr_find(start.model(len(train.classes), seed=0), train, recipe,
                     mean=start.mean, std=start.std)  # fmt: skip

@@ -7,8 +7,9 @@ that each network meets the same ones.
 import hashlib
 import json
 import logging
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def compare(
     *,
     limit: int | None = None,
     random_weights: bool = False,
+    weights: Mapping[str, Path] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     on_step: Callable[[str, int, int, int, float], None] | None = None,
@@ -56,6 +58,7 @@ def compare(
         seeds: The seeds, or how many: 0, 1, 2 …
         limit: Use at most about so many images.
         random_weights: Start from random weights; every row says so.
+        weights: Files that some of `names` start from, in place of their published weights.
         out: Folder in whose ``runs`` each finished run is kept at once, a JSON file each. Runs
             that several machines made can be put into one such folder.
         resume: Take the runs that are kept in `out` and were made just so: the same network,
@@ -82,7 +85,7 @@ def compare(
     """
     if resume and out is None:
         raise ValueError("resume=True takes finished runs from a folder: give it as out=FOLDER")
-    jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
+    jobs = _plan(names, data, recipe, seeds, limit, random_weights, weights, out, changes)
     runs = [_done(job, resume=resume, on_step=on_step) for job in jobs]
     return _table(jobs, runs, limit)
 
@@ -97,6 +100,7 @@ def compare_part(
     out: str | Path,
     limit: int | None = None,
     random_weights: bool = False,
+    weights: Mapping[str, Path] | None = None,
     on_step: Callable[[str, int, int, int, float], None] | None = None,
     **changes: Any,
 ) -> Comparison | None:
@@ -114,6 +118,7 @@ def compare_part(
         out: The folder that all parts share.
         limit: As for `compare`.
         random_weights: As for `compare`.
+        weights: As for `compare`.
         on_step: As for `compare`.
         **changes: As for `compare`.
 
@@ -130,7 +135,7 @@ def compare_part(
     which, of = part
     if not 1 <= which <= of:
         raise ValueError(f"part {which} of {of}: parts are counted from 1 to their number")
-    jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
+    jobs = _plan(names, data, recipe, seeds, limit, random_weights, weights, out, changes)
     for job in jobs[which - 1 :: of]:
         _done(job, resume=True, on_step=on_step)
     kept = [(job.file, job.key) for job in jobs if job.file and job.file.is_file()]
@@ -162,6 +167,7 @@ def _plan(
     seeds: int | Sequence[int],
     limit: int | None,
     random_weights: bool,
+    weights: Mapping[str, Path] | None,
     out: str | Path | None,
     changes: dict[str, Any],
 ) -> list[_Job]:
@@ -176,10 +182,14 @@ def _plan(
     if folder:
         folder.mkdir(parents=True, exist_ok=True)  # found out now, not after the first run
     jobs = []
-    for start in [starting_point(name, random=random_weights) for name in names]:
+    files = weights or {}
+    if others := set(files) - set(names):
+        raise ValueError(f"weights are given for {', '.join(others)}, which is not among the names")
+    starts = [starting_point(n, random=random_weights, weights_file=files.get(n)) for n in names]
+    for start in starts:
         images = _images(data, start.entry)
         for seed in chosen:
-            own = replace(recipe or recipe_for(start.entry.family), **changes, seed=seed)
+            own = replace(recipe or recipe_for(start.entry.trained_as), **changes, seed=seed)
             key = _key(start, own, images.fingerprint, limit)
             jobs.append(
                 _Job(start=start, recipe=own, images=images, limit=limit, key=key,
@@ -325,7 +335,8 @@ def _key(
 
 def _file(key: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return f"{key['name'].replace('/', '-')}-seed{key['seed']}-{digest[:16]}.json"
+    name = re.sub(r"[^\w.-]+", "-", key["name"])[:80]
+    return f"{name}-seed{key['seed']}-{digest[:16]}.json"
 
 
 def _kept(file: Path, key: dict[str, Any]) -> Run:

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ __all__ = ["StartingPoint", "default_recipe", "recorded_form", "recorded_name", 
 logger = logging.getLogger(__name__)
 
 HALF = (0.5, 0.5, 0.5)
+AS_BUILT = "as built"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class StartingPoint:
 
     Attributes:
         entry: The network.
-        weights: Their name, or ``None`` for random ones.
+        weights: Their name or their file's path, ``as built`` for those that the network's builder
+            gives, or ``None`` for random ones.
         file: Where they come from, in words; empty if random.
         sha256: Of the file (of timm's: of the tensors); empty if random.
         mean: Of each channel, which the weights were trained with; pixels from 0 to 1.
@@ -42,17 +45,26 @@ class StartingPoint:
     std: tuple[float, ...]
 
     def model(self, classes: int, *, seed: int) -> nn.Module:
-        """The network with a new head, whose first weights the seed decides."""
+        """The network with a new head, whose first weights the seed decides.
+
+        A file's own head is taken where it has as many classes.
+        """
         torch.manual_seed(seed)
-        return registry.create_model(self.entry.name, num_classes=classes, weights=self.weights)
+        weights = None if self.weights == AS_BUILT else self.weights
+        return registry.create_model(self.entry.name, num_classes=classes, weights=weights)
 
 
-def starting_point(name: str, *, random: bool = False) -> StartingPoint:
-    """Find a network and its ImageNet weights.
+def starting_point(
+    name: str, *, random: bool = False, weights_file: Path | None = None
+) -> StartingPoint:
+    """Find a network and the weights that it starts from.
 
     Args:
-        name: Of `lineage_lab.list_models`, or ``timm/NAME``.
+        name: Of `lineage_lab.list_models`, ``timm/NAME``, or what builds any other network:
+            ``torchvision.models.swin_t(weights='DEFAULT')``, which then has the weights that its
+            builder gives.
         random: Start from random weights.
+        weights_file: File of weights to start from, in place of the published ones.
 
     Raises:
         ValueError: There is no such network, or it has no such weights.
@@ -64,7 +76,15 @@ def starting_point(name: str, *, random: bool = False) -> StartingPoint:
         mean, std = (0.1 / 1.275,), (1 / 1.275,)  # LeNet-5's -0.1 … 1.175
     file = sha256 = ""
     weights = None if random else "imagenet"
-    if weights and name.startswith("timm/"):
+    if weights_file is not None:
+        model = registry.create_model(name, weights=weights_file)  # found out now if it can't be
+        mean, std = _normalisation(entry, mean, std)
+        weights, file, sha256 = str(weights_file), weights_file.name, _digest(model)
+    elif is_expression(name):
+        weights = None if random else AS_BUILT
+        file, sha256 = (name, _digest(entry.build(num_classes=entry.num_classes))) if weights else (
+            "", "")  # fmt: skip
+    elif weights and name.startswith("timm/"):
         # A headless network gets a head that the digest leaves out.
         classes = entry.num_classes or 1
         model = registry.create_model(name, num_classes=classes, weights=weights)
@@ -76,6 +96,14 @@ def starting_point(name: str, *, random: bool = False) -> StartingPoint:
         file = f"{found.filename} ({found.package or 'torchvision'})"
         mean, std = found.mean, found.std
     return StartingPoint(entry=entry, weights=weights, file=file, sha256=sha256, mean=mean, std=std)
+
+
+def _normalisation(
+    entry: registry.Entry, mean: tuple[float, ...], std: tuple[float, ...]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What the published weights of this network want, which a file of its own is taken to want."""
+    row = next(iter(entry.weights), None)
+    return (row.mean, row.std) if row else (mean, std)
 
 
 def recorded_name(model: nn.Module, name: str) -> str:
