@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from lineage_lab.models.efficientnet import EfficientNet
-from lineage_lab.models.efficientnet_blocks import SameConv2d
+from lineage_lab.models.efficientnet_blocks import MBConv, SamePad, same_pad
 from lineage_lab.models.googlenet import GoogLeNet, Rescale
 
 __all__ = ["Form", "form_of", "set_form"]
@@ -71,7 +71,7 @@ def form_of(model: nn.Module) -> Form:
     last = norms[-1].eps if norms and norms[-1].eps != epsilon else None
     padding = rescale = auxiliaries = None
     if isinstance(model, EfficientNet):
-        padding = "same" if isinstance(model.stem[0], SameConv2d) else "centred"
+        padding = "same" if isinstance(model.pad, SamePad) else "centred"
     if isinstance(model, GoogLeNet):
         rescale = isinstance(model.rescale, Rescale)
         auxiliaries = model.auxiliary_4a is not None
@@ -102,8 +102,8 @@ def set_form(model: nn.Module, form: Form) -> tuple[str, ...]:
         if (before.last_epsilon or before.epsilon) != form.last_epsilon:
             was = before.last_epsilon or before.epsilon
             changed.append(f"the last norm's epsilon {form.last_epsilon:g} (else {was:g})")
-    if form.padding is not None and form.padding != before.padding:
-        _pad(model, form.padding)
+    if isinstance(model, EfficientNet) and form.padding not in (None, before.padding):
+        _pad(model, str(form.padding))
         words = "TensorFlow's" if form.padding == "same" else "the same on all sides"
         changed.append(f"padding {words}")
     if isinstance(model, GoogLeNet):
@@ -114,18 +114,14 @@ def set_form(model: nn.Module, form: Form) -> tuple[str, ...]:
     return tuple(changed)
 
 
-def _pad(model: nn.Module, padding: str) -> None:
-    """Each convolution without a bias, of one kind or the other, with the same weight."""
-    wanted = SameConv2d if padding == "same" else nn.Conv2d
-    for holder in list(model.modules()):
-        for name, old in list(holder.named_children()):
-            if not isinstance(old, nn.Conv2d) or old.bias is not None or type(old) is wanted:
-                continue
-            kernel = old.kernel_size[0]
-            new = wanted(
-                old.in_channels, old.out_channels, kernel, old.stride,
-                0 if padding == "same" else kernel // 2, groups=old.groups, bias=False,
-                device="meta",
-            )  # fmt: skip
-            new.weight = old.weight
-            setattr(holder, name, new.train(old.training))
+def _pad(model: EfficientNet, padding: str) -> None:
+    """Each convolution with a stride, and what pads its input."""
+    blocks = [module for module in model.modules() if isinstance(module, MBConv)]
+    for holder, name in ((model, "stem"), *((block, "depthwise") for block in blocks)):
+        conv = holder.get_submodule(name).get_submodule("0")
+        assert isinstance(conv, nn.Conv2d)
+        kernel, stride = conv.kernel_size[0], conv.stride[0]
+        if stride > 1:
+            tensorflow = padding == "same"
+            holder.pad = same_pad(kernel, stride) if tensorflow else nn.Identity()
+            conv.padding = (0, 0) if tensorflow else (kernel // 2, kernel // 2)
