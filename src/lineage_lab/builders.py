@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lineage_lab.heads import find_head, unwrapped
 
-__all__ = ["Unknown", "alike", "build", "expression_of", "is_expression"]
+__all__ = ["NotAllowed", "Unknown", "alike", "build", "expression_of", "is_expression"]
 
 PLAIN = (type(None), bool, int, float, str)
 # Arguments that would fetch something.
@@ -29,6 +29,10 @@ ELSEWHERE = ("auto_map", "backbone", "backbone_config", "use_pretrained_backbone
              "quantization_config", "name_or_path")  # fmt: skip
 
 Name = Callable[[nn.Module], str | None]
+
+
+class NotAllowed(ValueError):  # noqa: N818
+    """An expression names what may not be imported; the message says how to allow it."""
 
 
 class Unknown(ValueError):  # noqa: N818  (says what is so)
@@ -129,7 +133,7 @@ def _call(path: str, args: tuple[Any, ...], named: dict[str, Any], allow: frozen
             return timm.create_model(*args, **named)
     if root == "transformers" and last.endswith("ForImageClassification") and "Timm" not in last:
         return _transformers(last, named)
-    raise ValueError(
+    raise NotAllowed(
         f"{path} is not imported: a file may name only builders of torch.nn, torchvision.models, "
         "timm, transformers and this package. If you know it and trust it, allow it by name: "
         f"allow=[{path.split('.')[0]!r}], or --allow {path.split('.')[0]}"
@@ -161,8 +165,9 @@ def _transformers(name: str, named: dict[str, Any]) -> Any:
     library: Any = import_module("transformers")
     kind = getattr(library, name, None)
     config = named.get("config", {})
-    if kind is None or not isinstance(config, dict):
+    if not hasattr(kind, "config_class") or not isinstance(config, dict):
         raise ValueError(f"transformers has no {name}, or its config is no dict")
+    assert kind is not None
     if elsewhere := [key for key in config if key in ELSEWHERE or key.startswith("_")]:
         raise ValueError(f"transformers.{name}: {', '.join(elsewhere)} in its config: refused")
     return kind(kind.config_class(**config))

@@ -567,7 +567,7 @@ def create_model(
         model = row.build(num_classes=row.num_classes or classes, pretrained=True)
     else:
         model = row.build(num_classes=row.num_classes)
-        published.load(model, published.find(name, weights))
+        published.load(model, published.find(name, str(weights)))
     if classes != row.num_classes:
         logger.warning(
             "%s: the body has the weights %r; the head, %d classes in place of %d, is new",

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lineage_lab.builders import NotAllowed
 from lineage_lab.data.sets import Preprocessing, read_image
 from lineage_lab.heads import find_head, plain_names, scores
 from lineage_lab.models.googlenet import GoogLeNet
@@ -93,6 +94,8 @@ class Predictor:
             names = plain_names(model)
             model.load_state_dict({mine: found.state[name] for mine, name in names.items()})
             preprocessing = Preprocessing.from_dict(found.preprocessing)
+        except NotAllowed as error:
+            raise ValueError(f"{path} was not loaded: {error}") from error
         except KeyError as error:
             raise ValueError(
                 f"{path} has no tensor {error} of the network {found.model}: it is another one"

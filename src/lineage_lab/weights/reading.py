@@ -266,9 +266,10 @@ def _numpy_scalars() -> Iterator[Any]:
     """A metric that was computed with NumPy is saved as a call of these."""
     import numpy as np
 
+    scalar = np.float64(0).__reduce__()[0]
     yield np.dtype
-    yield (np._core.multiarray.scalar, "numpy.core.multiarray.scalar")
-    yield (np._core.multiarray.scalar, "numpy._core.multiarray.scalar")
+    yield (scalar, "numpy.core.multiarray.scalar")
+    yield (scalar, "numpy._core.multiarray.scalar")
     for name in ("Float64DType", "Float32DType", "Int64DType", "Int32DType", "BoolDType"):
         yield getattr(np.dtypes, name)
 
