@@ -78,9 +78,9 @@ def test_random_states_that_are_not_restored_are_seen(
     killed(tmp_path, 0, "replace", "12")
     real = routine.restore
 
-    def forgetful(run: Run, saved: Checkpoint) -> None:
+    def forgetful(run: Run, saved: Checkpoint, folder: object) -> None:
         before = torch.get_rng_state()
-        real(run, saved)
+        real(run, saved, folder)
         torch.set_rng_state(before)
 
     monkeypatch.setattr(routine, "restore", forgetful)

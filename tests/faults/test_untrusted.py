@@ -68,7 +68,7 @@ def from_trials(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def from_decoded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decoded pixels are bytes: whatever they are, they are shown and not run."""
     size = path.stat().st_size - cache.DIGEST
-    assert cache._opened(path, (1, 1, 1, size)) is not None
+    assert cache._opened(path, (1, 1, 1, size)) is None  # its hash is not that of its bytes
     raise ValueError("bytes are pixels")
 
 

@@ -92,7 +92,11 @@ def _state(run: Run) -> dict[str, Any]:
         "best": list(progress.best) if progress.best is not None else None,
         "best_epoch": progress.best_epoch,
         "losses": list(progress.losses),
-        "curve": [(e.train_loss, e.val_accuracy, e.seconds, e.val_score) for e in progress.curve],
+        "curve": lambda value: (
+            isinstance(value, list)
+            and all(isinstance(e, tuple | list) and len(e) >= 3 for e in value)
+            and all(part is None or _is_number(part) for e in value for part in e)
+        ),
         "optimizer": run.optimizer.state_dict(),
         "scaler": run.scaler.state_dict(),
         "average": run.average.state_dict() if run.average is not None else None,
