@@ -68,5 +68,5 @@ if __name__ == "__main__":
     def tell(step: int, steps: int, loss: float) -> None:
         print(step, flush=True)
 
-    run(where, how_many, seed=number, on_step=tell)
+    run(where, how_many, seed=number, on_step=tell, overwrite=True)
     print("whole", flush=True)
