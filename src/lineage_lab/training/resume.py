@@ -92,11 +92,7 @@ def _state(run: Run) -> dict[str, Any]:
         "best": list(progress.best) if progress.best is not None else None,
         "best_epoch": progress.best_epoch,
         "losses": list(progress.losses),
-        "curve": lambda value: (
-            isinstance(value, list)
-            and all(isinstance(e, tuple | list) and len(e) >= 3 for e in value)
-            and all(part is None or _is_number(part) for e in value for part in e)
-        ),
+        "curve": [(e.train_loss, e.val_accuracy, e.seconds, e.val_score) for e in progress.curve],
         "optimizer": run.optimizer.state_dict(),
         "scaler": run.scaler.state_dict(),
         "average": run.average.state_dict() if run.average is not None else None,
@@ -139,9 +135,8 @@ _FORM: dict[str, Callable[[Any], bool]] = {
     "losses": lambda value: isinstance(value, list) and all(map(_is_number, value)),
     "curve": lambda value: (
         isinstance(value, list)
-        and all(
-            isinstance(e, tuple | list) and len(e) == 3 and all(map(_is_number, e)) for e in value
-        )
+        and all(isinstance(e, tuple | list) and len(e) >= 3 for e in value)
+        and all(part is None or _is_number(part) for e in value for part in e)
     ),
     "optimizer": lambda value: isinstance(value, dict) and {"state", "param_groups"} <= set(value),
     "scaler": lambda value: isinstance(value, dict),
