@@ -155,5 +155,4 @@ def test_the_package_refuses_all_but_what_it_can_print(tmp_path: Path) -> None:
         "negative count",
         "endless name",
         "deep recipe",
-        "a limit as text",
     }

@@ -30,7 +30,7 @@ def test_a_recipe_goes_to_json_and_back() -> None:
     [
         ({"minutes": 0}, "minutes must be above 0"),
         ({"crop": 0.0}, "crop must be above 0"),
-        ({"lr": float("nan")}, "lr must be at least 0"),
+        ({"lr": float("nan")}, "lr must be a finite number, not nan"),
         ({"accumulate": 9}, "would be single images"),
         ({"layer_decay": 1.5}, "layer_decay must be above 0, up to 1"),
         ({"unfreeze": "some"}, "unfreeze is one of all, gradual, none"),

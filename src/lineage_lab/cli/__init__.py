@@ -53,7 +53,9 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (ValueError, TypeError, RuntimeError, OSError) as error:
-        if number := getattr(error, "signal", 0):  # finetuning.Interrupted
+        if number := getattr(error, "signal", 0):  # training.loop.Interrupted
+            # The run is saved: a further Ctrl-C while Python ends must not change the exit code.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             click.echo(f"\n{error}\nTo go on:\n  {_again()}", err=True)
             sys.exit(128 + number)
         if debug:

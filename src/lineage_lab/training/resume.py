@@ -1,6 +1,7 @@
 """What a run leaves in its folder, and how another one goes on from there."""
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -196,7 +197,8 @@ def find_checkpoint(
             "--out"
         )
     wanted = recipe.to_dict()
-    other = [k for k, v in saved.recipe.items() if wanted.get(k, v) != v]
+    before = Recipe().to_dict() | saved.recipe  # a file may be older than a line of the recipe
+    other = [name for name, value in wanted.items() if before[name] != value]
     if other or saved.training is None or saved.training["data"] != train.fingerprint:
         what = f"the recipe's {', '.join(other)}" if other else "the images to train on"
         raise ValueError(
@@ -256,16 +258,22 @@ def restore(run: Run, saved: Checkpoint, folder: str | Path) -> None:
             f"{folder}: its checkpoint does not fit this run ({words}): start anew from its "
             "weights by --weights, with another --out"
         ) from error
+    curve = [Epoch(*values) for values in state["curve"]]
+    best = tuple(state["best"]) if isinstance(state["best"], list) else None
+    best_epoch = state.get("best_epoch", 0)
+    if curve and isinstance(state["best"], int | float):  # from before there was a metric but the accuracy
+        best = (state["best"], -math.inf)
+        best_epoch = 1 + max(range(len(curve)), key=lambda place: curve[place].val_accuracy)
     run.progress = Progress(
         accumulate=state["accumulate"],
         epoch=state["epoch"],
         batch=state["batch"],
         seconds=state["seconds"],
         images_trained=state["images_trained"],
-        best=tuple(state["best"]) if state["best"] is not None else None,
-        best_epoch=state["best_epoch"],
+        best=best,
+        best_epoch=best_epoch,
         losses=list(state["losses"]),
-        curve=[Epoch(*values) for values in state["curve"]],
+        curve=curve,
     )
     if run.device.type == "cuda" and len(state["random"]) > 1:  # else it ran on a CPU so far
         torch.cuda.set_rng_state(state["random"][1], run.device)

@@ -137,14 +137,19 @@ class Run:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.form.precision == "fp16")
         if recipe.ema:
             self.average = AveragedModel(model, multi_avg_fn=self._move_average)
-        counts = self.train.labels.bincount(minlength=len(self.train.classes)).tolist()
         if recipe.class_weights == "balanced":
-            self.class_weights = balanced_weights(counts).to(device)
+            self.class_weights = balanced_weights(self._counts).to(device)
         if recipe.logit_adjustment:
-            self.shift = recipe.logit_adjustment * log_priors(counts).to(device)
+            self.shift = recipe.logit_adjustment * log_priors(self._counts).to(device)
         self.statistics = Statistics(model)
         self.bad = torch.zeros((), device=device)
         self.net = model
+
+    @property
+    def _counts(self) -> list[int]:
+        labels = self.train.labels
+        counts: list[int] = labels.bincount(minlength=len(self.train.classes)).tolist()
+        return counts
 
     @property
     def device(self) -> torch.device:

@@ -26,7 +26,7 @@ from tests.docs.harness.grammar import ROOT, Fence
 from tests.docs.harness.page import Page, Result
 
 ALL = ROOT / "tests" / "docs" / "test_pages.py"
-PACKAGE = ROOT / "src" / "lineage_lab"
+SOURCE = ROOT / "src"
 BUDGETS = tomllib.loads((ROOT / "budgets.toml").read_text(encoding="utf-8"))
 
 
@@ -95,7 +95,7 @@ collect_page, collect_module = PAGES.pytest(), DOCSTRINGS.pytest()
 
 
 def modules_with_sessions() -> tuple[pathlib.Path, ...]:
-    files = sorted(PACKAGE.rglob("*.py"))
+    files = sorted(SOURCE.rglob("*.py"))
     return tuple(file for file in files if ">>>" in file.read_text(encoding="utf-8"))
 
 
