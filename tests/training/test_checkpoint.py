@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from lineage_lab.registry import create_model
-from lineage_lab.training.checkpoint import Checkpoint, load, newest, save
+from lineage_lab.training.checkpoint import Checkpoint, _Hashed, load, newest, save
 
 SPACE = 4 << 20
 
@@ -201,6 +201,33 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nested more than 32 deep"):
         save(tmp_path / "x.ckpt", checkpoint(metrics={"a": endless}))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in a write", "between writes"])
+def test_ctrl_c_while_it_is_written_stays_ctrl_c(
+    inside: bool, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's writer ends with an error of its own then, which hid it."""
+    before = saved.read_bytes()
+    calls = iter(range(9))
+    whole = _Hashed.write
+
+    class Stopped(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise KeyboardInterrupt
+
+    def write(self: _Hashed, data: bytes) -> int:
+        if next(calls) == 3:
+            if not inside:
+                raise KeyboardInterrupt
+            self.file = Stopped()
+        return whole(self, data)
+
+    monkeypatch.setattr(_Hashed, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        save(saved, checkpoint(step=8))
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == ["last.ckpt"]
 
 
 def test_fields_too_many_or_too_few_are_refused(tmp_path: Path) -> None:

@@ -86,8 +86,10 @@ def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> 
         payload = _Hashed(file)
         try:
             torch.save(content, cast(IO[bytes], payload))
-        except RuntimeError as error:  # torch's own word for a write that failed
-            raise payload.failed or error from error
+        except RuntimeError as error:  # torch's own word for a write that failed or was stopped
+            cause = error.__context__
+            stopped = cause if isinstance(cause, KeyboardInterrupt) else None
+            raise payload.failed or stopped or error from error
         file.seek(0)
         file.write(MAGIC + b"%d\n%s\n%020d\n" % (FORMAT, payload.hex(), payload.length))
 
@@ -204,15 +206,15 @@ class _Hashed:
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         self.length = 0
-        self.failed: OSError | None = None
+        self.failed: OSError | KeyboardInterrupt | None = None
         self._digest = hashlib.sha256()
 
     def write(self, data: bytes) -> int:
-        self._digest.update(data)
-        self.length += len(data)
         try:
+            self._digest.update(data)
+            self.length += len(data)
             return self.file.write(data)
-        except OSError as error:
+        except (OSError, KeyboardInterrupt) as error:
             self.failed = error
             raise
 

@@ -261,7 +261,7 @@ def restore(run: Run, saved: Checkpoint, folder: str | Path) -> None:
     curve = [Epoch(*values) for values in state["curve"]]
     best = tuple(state["best"]) if isinstance(state["best"], list) else None
     best_epoch = state.get("best_epoch", 0)
-    if curve and isinstance(state["best"], int | float):  # from before there was a metric but the accuracy
+    if curve and isinstance(state["best"], int | float):  # of the accuracy, in older files
         best = (state["best"], -math.inf)
         best_epoch = 1 + max(range(len(curve)), key=lambda place: curve[place].val_accuracy)
     run.progress = Progress(
