@@ -14,7 +14,7 @@ import torchvision.models as tvm
 from torch import Tensor, nn
 
 from lineage_lab import create_model, list_models, replace_head
-from lineage_lab.heads import find_head
+from lineage_lab.heads import find_head, outputs, plain_names
 from tests.rows import some
 
 # Their networks, by the module of torchvision that makes them.
@@ -240,9 +240,119 @@ def test_a_copy_of_the_network_keeps_its_own_head() -> None:
     assert find_head(other)[1].weight.shape[0] == 10
 
 
+class Blind(nn.Module):
+    """Takes no image of any size that is tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise ValueError("only on Sundays")
+
+
 def test_no_head_is_an_error_that_names_the_candidates() -> None:
-    with pytest.raises(ValueError, match=r"Its last linear layers are: 0, 2"):
-        replace_head(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)), 2)
+    with pytest.raises(ValueError, match=r"Its last linear layers are: first, second"):
+        replace_head(Blind(), 2)
+
+
+class EmbeddingFirst(nn.Module):
+    """Its `fc` makes an embedding; `scorer` makes the scores, and Python sees it first."""
+
+    def __init__(self, scorer: nn.Module) -> None:
+        super().__init__()
+        self.scorer = scorer
+        self.conv = nn.Conv2d(3, 8, 3, 2)
+        self.fc = nn.Linear(8, 6)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        features = self.fc(self.conv(x).mean((2, 3))).relu()
+        return {"logits": self.scorer(features).log_softmax(dim=1)}
+
+
+def test_the_head_is_what_makes_the_output_whatever_it_is_called() -> None:
+    model = EmbeddingFirst(nn.Linear(6, 4))
+    before = model.fc
+    for wrapped in (model, nn.Sequential(nn.Identity(), nn.DataParallel(torch.compile(model)))):
+        path, layer = find_head(wrapped)
+        assert layer is model.scorer
+        replace_head(wrapped, 5)
+        assert model.scorer.out_features == 5
+        assert path.endswith("scorer")
+    assert model.fc is before
+    assert (
+        replace_head(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)), 2)[2].out_features
+        == 2
+    )
+
+
+class Cosine(nn.Linear):
+    """A linear layer that computes something else."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.normalize(x) @ nn.functional.normalize(self.weight).T
+
+
+class BareParameter(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.matrix = nn.Conv2d(3, 8, 3), nn.Parameter(torch.randn(5, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(self.conv(x).mean((2, 3)), self.matrix)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_head_of_another_kind_is_refused_by_name() -> None:
+    normed = nn.utils.parametrizations.weight_norm(nn.Linear(6, 4))
+    quantized = torch.ao.quantization.quantize_dynamic(
+        EmbeddingFirst(nn.Linear(6, 4)).eval(), {nn.Linear}, dtype=torch.qint8
+    )
+    quantized.head = quantized.scorer
+    for model, message in (
+        (EmbeddingFirst(Cosine(6, 4)), "made by scorer, a Cosine, which computes otherwise"),
+        (EmbeddingFirst(normed), "made by scorer, a ParametrizedLinear"),
+        (EmbeddingFirst(nn.PReLU(6)), "made by scorer, of the kind PReLU"),
+        (BareParameter(), "made with the bare parameter matrix"),
+        (quantized, r"made by (fc|head|scorer), a torch.*quantized"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            replace_head(model, 5)
+
+
+def test_finding_the_head_leaves_the_network_as_it_was() -> None:
+    model = EmbeddingFirst(nn.Linear(6, 4))
+    model.norm = nn.BatchNorm1d(6).eval()
+    before = copy.deepcopy(model.state_dict())
+    torch.manual_seed(0)
+    wanted = torch.rand(1)
+    torch.manual_seed(0)
+    find_head(model)
+    assert torch.equal(torch.rand(1), wanted)
+    assert model.training
+    assert not model.norm.training
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_what_a_network_gives_is_read_as_scores() -> None:
+    tensor, other = torch.zeros(2, 3), torch.ones(2, 3)
+    googlenet = tvm.GoogLeNetOutputs(tensor, other, other)
+    for result, count in (
+        (tensor, 1), ((tensor, other), 2), ({"logits": tensor}, 1), ([tensor], 1), (googlenet, 3),
+    ):  # fmt: skip
+        assert outputs(result)[0] is tensor
+        assert len(outputs(result)) == count
+    with pytest.raises(TypeError, match="gives dict with features, and which of it are the scores"):
+        outputs({"features": tensor})
+
+
+def test_wrappers_are_taken_out_of_names_at_any_depth() -> None:
+    inner = nn.Sequential(nn.Linear(2, 2))
+    model = nn.Sequential(nn.Linear(2, 2), nn.DataParallel(torch.compile(inner)))
+    assert list(plain_names(model).values()) == [
+        "0.weight", "0.bias", "1.0.weight", "1.0.bias"
+    ]  # fmt: skip
 
 
 def test_lenet5s_fixed_codes_are_no_head() -> None:

@@ -1,28 +1,46 @@
-"""Writing files so that nobody ever finds half of one."""
+"""Writing files so that nobody ever finds half of one, and seals that tell whether one is whole.
+
+A sealed file begins with three lines: what it is, the SHA-256 of all that follows them, and its
+length in bytes. A run's checkpoints are sealed, since torch loads flipped bits without a word.
+"""
 
 import errno
+import hashlib
 import logging
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 __all__ = [
+    "HEADER_LENGTH",
+    "MAGIC",
+    "Hashed",
     "alone",
     "check_name",
     "drop_partial_files",
+    "header",
+    "is_sealed",
     "one_line",
     "refuse_to_replace",
+    "unseal",
     "write_whole",
     "writing",
     "written",
 ]
 
 logger = logging.getLogger(__name__)
+
+FORMATS = (1, 2)  # that are read; the last is written
+MAGIC = b"lineage-lab checkpoint "
+_HEADER = re.compile(rb"lineage-lab checkpoint (\d+)\n([0-9a-f]{64})\n(\d{20})\n")
+HEADER_LENGTH = len(MAGIC) + 1 + 1 + 64 + 1 + 20 + 1
 
 _partial_files: set[Path] = set()  # of this process, and not yet whole
 _written: dict[Path, None] = {}  # files that this process gave their names, in order
@@ -212,3 +230,97 @@ def _sync_folder(folder: Path) -> None:
                 os.fsync(handle)
         finally:
             os.close(handle)
+
+
+class Hashed:
+    """A file to write to that notes the hash and the length of what passes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.length = 0
+        self.failed: OSError | KeyboardInterrupt | None = None
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        """Write on, and note."""
+        try:
+            self._digest.update(data)
+            self.length += len(data)
+            return self.file.write(data)
+        except (OSError, KeyboardInterrupt) as error:
+            self.failed = error
+            raise
+
+    def flush(self) -> None:
+        """Flush the file."""
+        self.file.flush()
+
+    def hex(self) -> bytes:
+        """SHA-256 of what has passed, 64 digits."""
+        return self._digest.hexdigest().encode()
+
+
+def header(payload: Hashed) -> bytes:
+    """The three lines of what was written."""
+    return MAGIC + b"%d\n%s\n%020d\n" % (FORMATS[-1], payload.hex(), payload.length)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file begins as a sealed one does."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def unseal(file: BufferedReader, path: Path) -> None:
+    """Compare length and hash; the file is left at the first byte of what is sealed.
+
+    Args:
+        file: The file, open at its beginning.
+        path: Its path, for the message.
+
+    Raises:
+        ValueError: It is not whole, or not sealed; the message says what it is and what to do.
+    """
+    head = file.read(HEADER_LENGTH)
+    again = "Go on from an older checkpoint of the same run, or copy the file again"
+    if not head:
+        raise ValueError(f"{path} is empty: it was never written, or lost later. {again}")
+    if not head.startswith(MAGIC):
+        if MAGIC.startswith(head[: len(MAGIC)]):
+            raise ValueError(f"{path} is cut off after {len(head)} bytes. {again}")
+        raise ValueError(
+            f"{path} is not a checkpoint of Lineage Lab, or its beginning is damaged. Give a "
+            "file that a run wrote into its --out folder, such as last.ckpt; published weights are "
+            "loaded by create_model(name, weights=...)"
+        )
+    version = head[len(MAGIC) :].split(b"\n")[0]
+    if version.isdigit() and int(version) not in FORMATS:
+        raise ValueError(
+            f"{path} has format {int(version)}, and this version of Lineage Lab reads the formats "
+            f"{' and '.join(map(str, FORMATS))}: use the version that wrote it (or the file is "
+            "damaged)"
+        )
+    if len(head) < HEADER_LENGTH:
+        raise ValueError(f"{path} is cut off after {len(head)} bytes. {again}")
+    match = _HEADER.fullmatch(head)
+    if match is None:
+        raise ValueError(f"{path} is damaged: its first lines can't be read. {again}")
+    wanted, length = match[2].decode(), int(match[3])
+    there = path.stat().st_size - HEADER_LENGTH
+    if there < length:
+        raise ValueError(
+            f"{path} is cut off: {there:,} of {length:,} bytes are there. The disk was full, or "
+            f"a copy was broken off. {again}"
+        )
+    if there > length:
+        raise ValueError(
+            f"{path} is damaged: it has {there:,} bytes, not the {length:,} that were written. "
+            f"{again}"
+        )
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != wanted:
+        raise ValueError(
+            f"{path} is damaged: the SHA-256 of its content begins with {digest[:8]}, not with "
+            f"{wanted[:8]} as when it was written. Some of its bits have changed. {again}"
+        )
+    file.seek(HEADER_LENGTH)

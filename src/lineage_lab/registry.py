@@ -5,7 +5,8 @@ is asked for: timm, which is optional, builds that network and loads its weights
 """
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -14,9 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import hub, nn
 
-from lineage_lab.heads import find_head, replace_head
+from lineage_lab import builders
+from lineage_lab.heads import find_head, replace_head, taken_shape, unwrapped
 from lineage_lab.models import (
     alexnet,
     convnext,
@@ -29,8 +32,12 @@ from lineage_lab.models import (
     vit,
 )
 from lineage_lab.weights import published
+from lineage_lab.weights.forms import Form, form_of, set_form
+from lineage_lab.weights.loading import Loaded, load_into, recognise, say
+from lineage_lab.weights.reading import is_weights_path, read
 
-__all__ = ["Entry", "create_model", "entry", "list_models"]
+__all__ = ["Entry", "create_model", "entry", "family_of", "input_size", "list_models", "name_of",
+           "rebuilt"]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +59,7 @@ class Entry:
         mean: Mean of each channel that the images are normalised with, pixels from 0 to 1:
             timm's, or the paper's (LeNet-5); ``None`` where the published `weights` carry it.
         std: Standard deviation of each channel, from the same source.
+        kind: Family whose recipe suits it, where that is not `family`.
     """
 
     name: str
@@ -62,6 +70,12 @@ class Entry:
     note: str
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    kind: str = ""
+
+    @property
+    def trained_as(self) -> str:
+        """The family whose recipe it is trained by."""
+        return self.kind or self.family
 
     @property
     def weights(self) -> tuple[published.WeightsEntry, ...]:
@@ -197,13 +211,16 @@ def _rows() -> Mapping[str, Entry]:
 _ENTRIES = _rows()
 
 
-def entry(name: str) -> Entry:
+def entry(name: str, *, allow: Collection[str] | None = None) -> Entry:
     """The row of a name.
 
     Args:
         name: One of `list_models`, or ``timm/NAME`` with a name of timm's, such as
             ``timm/resnet18`` or, for one of several published weights, its tag too:
-            ``timm/resnet18.a1_in1k``.
+            ``timm/resnet18.a1_in1k``. Or what builds any other network, by import path and plain
+            arguments: ``torchvision.models.swin_t()``, ``mynets.Net(width=8)``.
+        allow: Packages that such an expression may import; ``None`` for those that it names,
+            as befits one that the reader has written.
 
     Raises:
         ValueError: There is no such name; the message offers the nearest.
@@ -211,6 +228,8 @@ def entry(name: str) -> Entry:
     """
     if name.startswith(TIMM):
         return _timm_entry(name)
+    if builders.is_expression(name):
+        return _built_entry(name, allow)
     if name in _ENTRIES:
         return _ENTRIES[name]
     near = get_close_matches(name, _ENTRIES, n=3, cutoff=0.4)
@@ -218,6 +237,134 @@ def entry(name: str) -> Entry:
     if near:
         hint = f"did you mean {' or '.join(near)}? (All: lineage-lab models)"
     raise ValueError(f"no network is called {name!r}: {hint}")
+
+
+def _built_entry(name: str, allow: Collection[str] | None) -> Entry:
+    """A row for an expression. Its input is the first that it takes."""
+    allow = _roots(name) if allow is None else allow
+    model = builders.build(name, allow=allow)
+    classes = find_head(model)[1].weight.shape[0]
+    return Entry(
+        name=name,
+        family=family_of(model),
+        input_size=input_size(model),
+        num_classes=int(classes),
+        build=partial(_build, name, frozenset(allow)),
+        note="built by its import path",
+    )
+
+
+def _roots(name: str) -> tuple[str, ...]:
+    """The packages that an expression names, but for those whose builders are known."""
+    known = ("torch", "torchvision", "timm", "transformers", "lineage_lab")
+    names = re.findall(r"(?<![\w.'\"])([A-Za-z_]\w*)\.", name)
+    return tuple(dict.fromkeys(root for root in names if root not in known))
+
+
+def _build(name: str, allow: Collection[str], *, num_classes: int) -> nn.Module:
+    model = builders.build(name, allow=allow)
+    if find_head(model)[1].weight.shape[0] != num_classes:
+        replace_head(model, num_classes)
+    return model
+
+
+def name_of(model: nn.Module) -> str:
+    """What builds a network like this one: a name for `create_model`, in a new process too.
+
+    Args:
+        model: Any network; wrappers are looked through.
+
+    Raises:
+        Unknown: It can't be told; the message says why and what to pass.
+    """
+    inner = unwrapped(model)
+    if (own := _own_name(inner)) is not None:
+        return own
+    return builders.expression_of(inner, name=_own_name)
+
+
+def _own_name(model: nn.Module) -> str | None:
+    """The row of one of our own networks, by building each of its family and comparing."""
+    if not type(model).__module__.startswith("lineage_lab.models."):
+        return None
+    shapes = [t.shape for t in model.state_dict().values()]
+    form = form_of(model)
+    for row in _ENTRIES.values():
+        kind = getattr(row.build, "func", row.build)
+        if kind is not type(model):
+            continue
+        try:
+            classes = find_head(model)[1].weight.shape[0]
+        except ValueError:
+            classes = row.num_classes
+        with torch.device("meta"):
+            other = row.build(num_classes=int(classes))
+        set_form(other, form)
+        if [t.shape for t in other.state_dict().values()] == shapes and builders.alike(
+            model, other
+        ):
+            return row.name
+    return None
+
+
+def input_size(model: nn.Module) -> tuple[int, int, int]:
+    """Channels, height and width that a network takes, by trying.
+
+    Raises:
+        ValueError: It took no image.
+    """
+    shape = taken_shape(model)
+    if shape is None or len(shape) != 3:
+        raise ValueError(
+            f"{type(model).__name__} takes no image of the sizes that were tried: it must take "
+            "[batch, channels, height, width] and give [batch, classes]"
+        )
+    return shape[0], shape[1], shape[2]
+
+
+# How the kinds of networks are called where they come from, by their class.
+_KINDS = (
+    ("convnext", r"ConvNe[xX]t|MetaNeXt|InceptionNeXt"),
+    (
+        "vit",
+        r"ViT|VisionTransformer|Deit|DeiT|Beit|BEiT|Eva|Swin|Dino|MaxxVit|Xcit|Cait|PoolFormer",
+    ),
+    ("vgg", r"VGG|Vgg"),
+    ("alexnet", r"AlexNet"),
+    ("lenet", r"LeNet"),
+    ("efficientnet", r"EfficientNet|MobileNet|MNASNet"),
+    ("resnet", r"ResNet|ResNeXt|RegNet|DenseNet|ShuffleNet"),
+    ("googlenet", r"GoogLeNet|Inception3"),
+)
+
+
+def family_of(model: nn.Module) -> str:
+    """The kind of a network, whose rates it is trained with.
+
+    By the class that holds most of its weights, where its name is known; else by its norms: a
+    network without batch norm is trained as a ViT if it attends, as a ConvNeXt if it has layer
+    norms, and as a VGG if it has no norm at all.
+
+    Args:
+        model: Any network.
+
+    Returns:
+        A family, as in `lineage_lab.training.recipe.FAMILIES`; ``timm`` for what is none of them.
+    """
+    parts = [unwrapped(model), *model.modules()]
+    total = sum(p.numel() for p in model.parameters())
+    for part in parts:
+        if 2 * sum(p.numel() for p in part.parameters()) < total:
+            continue
+        for family, pattern in _KINDS:
+            if re.search(pattern, type(part).__name__):
+                return family
+    kinds = [type(part).__name__ for part in parts]
+    if any("BatchNorm" in kind for kind in kinds):
+        return "resnet"
+    if any("Attention" in kind for kind in kinds):
+        return "vit"
+    return "convnext" if any("LayerNorm" in kind or "RMSNorm" in kind for kind in kinds) else "vgg"
 
 
 def _timm() -> Any:
@@ -247,9 +394,16 @@ def _timm_entry(name: str) -> Entry:
         num_classes=config.num_classes,
         build=partial(_build_timm, theirs),
         note="timm's",
+        kind=_timm_kind(theirs),
         mean=tuple(config.mean),
         std=tuple(config.std),
     )
+
+
+def _timm_kind(name: str) -> str:
+    """The family of a network of timm, by the class that it is built of."""
+    with torch.device("meta"):
+        return family_of(_timm().create_model(name))
 
 
 def _build_timm(name: str, *, num_classes: int, pretrained: bool = False) -> nn.Module:
@@ -283,6 +437,67 @@ def _build_timm(name: str, *, num_classes: int, pretrained: bool = False) -> nn.
     return model
 
 
+def rebuilt(
+    name: str, *, num_classes: int, form: Form | None = None, allow: Collection[str] = ()
+) -> nn.Module:
+    """The network that a file names, to load the file's tensors into.
+
+    Args:
+        name: What `name_of` gave.
+        num_classes: Scores to give.
+        form: The form that it had.
+        allow: Packages that the name may import beside those whose builders are known.
+
+    Raises:
+        ValueError: There is no such network here, or the name asks for what is not allowed.
+    """
+    model = entry(name, allow=allow).build(num_classes=num_classes)
+    if form is not None:
+        set_form(model, form)
+    return model
+
+
+def _from_file(row: Entry, path: Path, num_classes: int | None) -> tuple[nn.Module, Loaded]:
+    """A network with the weights of a file, and what was done."""
+    file = read(path)
+    published_file = next((w for w in row.weights if w.filename == file.path.name), None)
+    default = row.num_classes or num_classes or 1
+    outline = _outline(row, default)
+    head = _head_path(outline)
+    found = recognise(outline, file, head=head, name=row.name)
+    classes = num_classes or found.classes or default
+    at_first = found.classes or default
+    model = _outline(row, at_first)
+    if all(t.is_meta for t in (*model.parameters(), *model.buffers())):
+        model = model.to_empty(device="cpu")
+    form = load_into(model, found, name=row.name, head=head)
+    if published_file and published.is_published(file.path, published_file):
+        published.as_published(model)
+    head_is_new = bool(head) and (found.head is None or classes != found.classes)
+    if head_is_new:
+        replace_head(model, classes)
+    return model, say(found, name=row.name, classes=classes, head_is_new=head_is_new, form=form)
+
+
+def _outline(row: Entry, classes: int) -> nn.Module:
+    """The network without numbers, if a file's tensors can stand for all that it holds."""
+    if not row.name.startswith(TIMM):
+        with torch.device("meta"):
+            model = row.build(num_classes=classes)
+        state = model.state_dict()
+        if len(state) == len([*model.parameters(), *model.buffers()]):
+            return model
+    return row.build(num_classes=classes)
+
+
+def _head_path(model: nn.Module) -> str:
+    """Path of the head that can be of another size; empty if there is none."""
+    try:
+        return find_head(model)[0]
+    except ValueError:
+        return ""
+
+
 def list_models(family: str | None = None) -> tuple[str, ...]:
     """The names of our networks.
 
@@ -305,7 +520,7 @@ def list_models(family: str | None = None) -> tuple[str, ...]:
 
 
 def create_model(
-    name: str, *, num_classes: int | None = None, weights: str | None = None
+    name: str, *, num_classes: int | None = None, weights: str | Path | None = None
 ) -> nn.Module:
     """Build a network by its name.
 
@@ -318,6 +533,10 @@ def create_model(
             another number of classes the body is loaded, the head is new, and the log says so.
             For timm's, ``"imagenet"`` means the weights that timm has for the name, whatever
             images they learnt from; timm finds them, and checks no hash.
+            Or the path of a file or folder (a text with a slash or an ending, or a `Path`): see
+            `lineage_lab.weights.reading` for the formats and `lineage_lab.weights.libraries` for
+            whose names are known. Without ``num_classes`` the network gets the file's head; the
+            log says whose file it is and what is new.
 
     Returns:
         The network, in ``train`` mode, on the CPU.
@@ -326,6 +545,7 @@ def create_model(
         ValueError: Unknown name or weights, or ``num_classes`` below 1; the message offers
             what there is. Or an encoder of timm's that takes no head.
         WeightsUnavailable: The weights can't be had; the message says what to do.
+        FileNotFoundError: There is no such file of weights.
         ModuleNotFoundError: The name is timm's, and timm is not installed.
 
     Examples:
@@ -341,6 +561,8 @@ def create_model(
         raise ValueError(f"num_classes must be 1 or more, not {classes}")
     if weights is None:
         return row.build(num_classes=classes)
+    if is_weights_path(weights):
+        return _from_file(row, Path(weights), num_classes)[0]
     if name.startswith(TIMM):
         if weights != "imagenet":
             raise ValueError(
@@ -350,7 +572,7 @@ def create_model(
         model = row.build(num_classes=row.num_classes or classes, pretrained=True)
     else:
         model = row.build(num_classes=row.num_classes)
-        published.load(model, published.find(name, weights))
+        published.load(model, published.find(name, str(weights)))
     if classes != row.num_classes:
         logger.warning(
             "%s: the body has the weights %r; the head, %d classes in place of %d, is new",

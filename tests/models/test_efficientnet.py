@@ -11,7 +11,8 @@ from torchvision.models import ResNet50_Weights
 from torchvision.transforms import InterpolationMode, v2
 
 from lineage_lab import create_model, describe
-from lineage_lab.models.efficientnet import LITE, SameConv2d
+from lineage_lab.models.efficientnet import LITE
+from lineage_lab.models.efficientnet_blocks import same, same_pad
 from lineage_lab.weights.published import find, locate
 
 # Published with the weights' packages.
@@ -76,7 +77,7 @@ def test_lite0_names_what_is_in_a_real_photograph(photograph: str) -> None:
 def test_same_convolution_gives_ceil_of_side_by_stride(side: int) -> None:
     for kernel in (1, 3, 5):
         for stride in (1, 2):
-            conv = SameConv2d(1, 1, kernel, stride, bias=False)
+            conv = nn.Sequential(same_pad(kernel, stride), same(1, 1, kernel, stride, groups=1))
             assert conv(torch.zeros(1, 1, side, side)).shape[-1] == -(-side // stride)
 
 

@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 import torch
 
+from lineage_lab.files import Hashed
 from lineage_lab.registry import create_model
-from lineage_lab.training.checkpoint import Checkpoint, _Hashed, load, newest, save
+from lineage_lab.training.checkpoint import Checkpoint, load, newest, save
 
 SPACE = 4 << 20
 
@@ -77,11 +78,25 @@ def test_what_was_saved_comes_back_the_same(tmp_path: Path) -> None:
 
 def test_the_file_is_three_lines_and_torchs_own_format(saved: Path) -> None:
     what, digest, length, payload = saved.read_bytes().split(b"\n", 3)
-    assert what == b"lineage-lab checkpoint 1"
+    assert what == b"lineage-lab checkpoint 2"
     assert digest.decode() == hashlib.sha256(payload).hexdigest()
     assert int(length) == len(payload)
     content = torch.load(io.BytesIO(payload), weights_only=True)
     assert set(content) == {field.name for field in dataclasses.fields(Checkpoint)}
+
+
+def test_a_file_of_the_first_format_still_loads(saved: Path) -> None:
+    content = torch.load(io.BytesIO(saved.read_bytes().split(b"\n", 3)[3]), weights_only=True)
+    del content["form"]  # format 1 had none
+    payload = io.BytesIO()
+    torch.save(content, payload)
+    wanted = load(saved)
+    saved.write_bytes(sealed(payload.getvalue()))
+    assert saved.read_bytes().startswith(b"lineage-lab checkpoint 1\n")
+    found = load(saved)
+    assert found.form == {}
+    assert same(dict(wanted.state), dict(found.state))
+    assert same(wanted.training, found.training)
 
 
 def test_torch_alone_does_not_see_a_flipped_bit(saved: Path) -> None:
@@ -210,20 +225,20 @@ def test_ctrl_c_while_it_is_written_stays_ctrl_c(
     """torch's writer ends with an error of its own then, which hid it."""
     before = saved.read_bytes()
     calls = iter(range(9))
-    whole = _Hashed.write
+    whole = Hashed.write
 
     class Stopped(io.BytesIO):
         def write(self, data: Any) -> int:
             raise KeyboardInterrupt
 
-    def write(self: _Hashed, data: bytes) -> int:
+    def write(self: Hashed, data: bytes) -> int:
         if next(calls) == 3:
             if not inside:
                 raise KeyboardInterrupt
             self.file = Stopped()
         return whole(self, data)
 
-    monkeypatch.setattr(_Hashed, "write", write)
+    monkeypatch.setattr(Hashed, "write", write)
     with pytest.raises(KeyboardInterrupt):
         save(saved, checkpoint(step=8))
     assert saved.read_bytes() == before
@@ -262,8 +277,8 @@ def test_what_is_no_checkpoint_is_called_so(tmp_path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
     with pytest.raises(ValueError, match=r"not a checkpoint of Lineage Lab"):
         load(path)
-    path.write_bytes(sealed(b"").replace(b"checkpoint 1", b"checkpoint 2"))
-    with pytest.raises(ValueError, match=r"has format 2, .* reads format 1"):
+    path.write_bytes(sealed(b"").replace(b"checkpoint 1", b"checkpoint 3"))
+    with pytest.raises(ValueError, match=r"has format 3, .* reads the formats 1 and 2"):
         load(path)
     os.mkfifo(tmp_path / "pipe.ckpt")
     with pytest.raises(ValueError, match=r"is no file"):
@@ -316,7 +331,7 @@ def test_a_failing_disk_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     if step == "write":
-        monkeypatch.setattr("lineage_lab.training.checkpoint._Hashed.write", full)
+        monkeypatch.setattr("lineage_lab.files.Hashed.write", full)
     elif step == "fsync":
         monkeypatch.setattr("os.fsync", full)
     else:

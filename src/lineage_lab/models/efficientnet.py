@@ -22,14 +22,15 @@ from lineage_lab.models.blocks import check_images
 from lineage_lab.models.efficientnet_blocks import (
     Form,
     MBConv,
-    SameConv2d,
+    SamePad,
     SqueezeExcitation,
     Stage,
     conv_norm,
     same,
+    same_pad,
 )
 
-__all__ = ["LITE", "VARIANTS", "EfficientNet", "Form", "MBConv", "SameConv2d", "Scaling",
+__all__ = ["LITE", "VARIANTS", "EfficientNet", "Form", "MBConv", "SamePad", "Scaling",
            "SqueezeExcitation", "Stage"]  # fmt: skip
 
 
@@ -84,6 +85,7 @@ B = Form()
 B_LARGE = Form(epsilon=1e-3, momentum=0.01)  # torchvision's b5 to b7 keep TensorFlow's values
 LITE_FORM = Form(
     conv=same,
+    pad=same_pad,
     act=nn.ReLU6,
     squeezes=False,
     scales_ends=False,
@@ -124,6 +126,7 @@ class EfficientNet(nn.Module):
         counts = [s.blocks if i in ends else scaling.blocks(s.blocks) for i, s in enumerate(STAGES)]
         total, built = sum(counts), 0
         channels = scaled(32)
+        self.pad = form.pad(3, 2)
         self.stem = conv_norm(3, channels, form=form, kernel=3, stride=2)
         self.stages = nn.Sequential()
         for stage, count in zip(STAGES, counts, strict=True):
@@ -159,7 +162,7 @@ class EfficientNet(nn.Module):
     ) -> Float[Tensor, "batch classes"]:
         """Normalised images to the logits ``[batch, classes]``."""
         check_images(images)
-        x = self.stages(self.stem(images))
+        x = self.stages(self.stem(self.pad(images)))
         x = self.last(x)
         x = self.pool(x).flatten(1)
         y: Tensor = self.head(self.dropout(x))

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from lineage_lab.models.blocks import drop_path
 
-__all__ = ["Form", "MBConv", "SameConv2d", "SqueezeExcitation", "Stage", "centred", "conv_norm",
-           "same"]  # fmt: skip
+__all__ = ["Form", "MBConv", "SamePad", "SqueezeExcitation", "Stage", "centred", "conv_norm",
+           "no_pad", "same", "same_pad"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +39,32 @@ class Stage:
     blocks: int
 
 
-class SameConv2d(nn.Conv2d):
-    """A convolution padded as TensorFlow's "SAME": ``ceil(size / stride)`` units come out.
+class SamePad(nn.Module):
+    """Zeros around a map, as TensorFlow's "SAME" puts them before a convolution with a stride.
 
-    With stride 2 and an even side, the odd pixel of padding goes to the right and to the
-    bottom. The published weights were trained so; symmetric padding would shift them.
+    ``ceil(side / stride)`` units come out of the convolution. With stride 2 and an even side, the
+    odd pixel of padding goes to the right and to the bottom. The published weights were trained
+    so; symmetric padding would shift them.
+
+    Args:
+        kernel: Side of the convolution's kernel.
+        stride: Its stride.
     """
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch maps rows columns"]:
-        """``[batch, in, height, width]`` to ``[batch, out, height / stride, width / stride]``."""
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """``[batch, channels, height, width]``, and wider by what the convolution takes."""
         rows, columns = (
-            max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
-            for side, stride, kernel in zip(
-                x.shape[-2:], self.stride, self.kernel_size, strict=True
-            )
+            max((math.ceil(side / self.stride) - 1) * self.stride + self.kernel - side, 0)
+            for side in x.shape[-2:]
         )
-        if rows % 2 == 0 and columns % 2 == 0:  # even: the convolution pads by itself, faster
-            padding = (rows // 2, columns // 2)
-            return F.conv2d(x, self.weight, None, self.stride, padding, 1, self.groups)
-        x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-        return F.conv2d(x, self.weight, None, self.stride, 0, 1, self.groups)
+        return F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
 
 
 def centred(inputs: int, outputs: int, kernel: int, stride: int, *, groups: int) -> nn.Conv2d:
@@ -69,8 +73,23 @@ def centred(inputs: int, outputs: int, kernel: int, stride: int, *, groups: int)
 
 
 def same(inputs: int, outputs: int, kernel: int, stride: int, *, groups: int) -> nn.Conv2d:
-    """A convolution without bias, padded as TensorFlow does, as the Lite weights want."""
-    return SameConv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    """A convolution without bias for `same_pad`: padded by itself where its stride is 1.
+
+    It is a plain `nn.Conv2d`, since quantisers look for these by name: of a subclass, torchao
+    0.18 leaves every layer in float after the default `torch.export.export`, without a word.
+    """
+    padding = kernel // 2 if stride == 1 else 0
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+
+
+def no_pad(kernel: int, stride: int) -> nn.Module:
+    """Nothing: the convolution pads by itself."""
+    return nn.Identity()
+
+
+def same_pad(kernel: int, stride: int) -> nn.Module:
+    """What stands before a convolution that is padded as TensorFlow does."""
+    return SamePad(kernel, stride) if stride > 1 else nn.Identity()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +98,7 @@ class Form:
 
     Attributes:
         conv: Makes a convolution.
+        pad: Makes what pads its input: takes its kernel and its stride.
         act: The activation.
         squeezes: Blocks have squeeze-and-excitation.
         scales_ends: Stem and head grow in width, first and last stage in depth.
@@ -87,6 +107,7 @@ class Form:
     """
 
     conv: Callable[..., nn.Conv2d] = centred
+    pad: Callable[[int, int], nn.Module] = no_pad
     act: Callable[..., nn.Module] = nn.SiLU
     squeezes: bool = True
     scales_ends: bool = True
@@ -148,6 +169,7 @@ class MBConv(nn.Module):
         super().__init__()
         wide, layer = inputs * stage.expand, partial(conv_norm, form=form)
         self.expand = layer(inputs, wide) if stage.expand > 1 else nn.Identity()
+        self.pad = form.pad(stage.kernel, stride)
         self.depthwise = layer(wide, wide, kernel=stage.kernel, stride=stride, groups=wide)
         gate = SqueezeExcitation(wide, squeezed=inputs // 4) if form.squeezes else nn.Identity()
         self.squeeze_excitation = gate
@@ -161,7 +183,7 @@ class MBConv(nn.Module):
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch maps rows columns"]:
         """``[batch, in, height, width]`` to ``[batch, out, height / stride, width / stride]``."""
-        y: Tensor = self.depthwise(self.expand(x))
+        y: Tensor = self.depthwise(self.pad(self.expand(x)))
         y = self.project(self.squeeze_excitation(y))
         if self.has_shortcut:
             y = drop_path(y, self.drop, training=self.training)

@@ -6,31 +6,26 @@ itself loads flipped bits without a word; and every load is ``weights_only=True`
 stranger's file can't run code.
 """
 
-import hashlib
+import json
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from glob import escape
-from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor
 
-from lineage_lab.files import writing
+from lineage_lab.files import HEADER_LENGTH, Hashed, header, unseal, write_whole, writing
 
-__all__ = ["Checkpoint", "files", "load", "newest", "save"]
+__all__ = ["Checkpoint", "files", "load", "newest", "save", "save_safetensors"]
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
 DEEPEST = 32
-MAGIC = b"lineage-lab checkpoint "
-_HEADER = re.compile(rb"lineage-lab checkpoint (\d+)\n([0-9a-f]{64})\n(\d{20})\n")
-_HEADER_LENGTH = len(MAGIC) + 1 + 1 + 64 + 1 + 20 + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +33,7 @@ class Checkpoint:
     """A network at one moment of its training.
 
     Attributes:
-        model: Name of the network in the registry.
+        model: Name of the network in the registry, or the expression that builds it.
         classes: Names of the classes, in the order of the scores.
         preprocessing: How a file becomes the network's input: plain values.
         recipe: How it was trained: plain values.
@@ -46,6 +41,8 @@ class Checkpoint:
         training: What resuming needs (optimizer, schedule, random states, epoch, step, moving
             average): plain values and finite tensors; ``None`` if nobody is to resume.
         metrics: What was measured so far: plain values.
+        form: The network's form, where its tensors don't tell it: see
+            `lineage_lab.weights.forms.Form`.
     """
 
     model: str
@@ -55,6 +52,7 @@ class Checkpoint:
     state: dict[str, Tensor]
     training: dict[str, Any] | None
     metrics: dict[str, Any]
+    form: dict[str, Any] = field(default_factory=dict)
 
 
 def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> None:
@@ -74,7 +72,7 @@ def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> 
         OSError: The disk is full, or the folder can't be written to. What was there is whole.
     """
     path = Path(path)
-    content = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
+    content = {f.name: getattr(checkpoint, f.name) for f in fields(Checkpoint)}
     content["state"] = dict(checkpoint.state)  # not its `_metadata`
     if wrong := next(_faults(content), None):
         raise ValueError(f"{path} was not written: {wrong}. What was there before is as it was")
@@ -82,8 +80,8 @@ def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> 
         left.unlink(missing_ok=True)
     previous = path.with_name(f"{path.stem}-1{path.suffix}") if keep_previous else None
     with writing(path, previous=previous) as file:
-        file.write(b"\0" * _HEADER_LENGTH)
-        payload = _Hashed(file)
+        file.write(b"\0" * HEADER_LENGTH)
+        payload = Hashed(file)
         try:
             torch.save(content, cast(IO[bytes], payload))
         except RuntimeError as error:  # torch's own word for a write that failed or was stopped
@@ -91,7 +89,39 @@ def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = False) -> 
             stopped = cause if isinstance(cause, KeyboardInterrupt) else None
             raise payload.failed or stopped or error from error
         file.seek(0)
-        file.write(MAGIC + b"%d\n%s\n%020d\n" % (FORMAT, payload.hex(), payload.length))
+        file.write(header(payload))
+
+
+def save_safetensors(
+    path: Path, checkpoint: Checkpoint, *, names: Mapping[str, str] | None = None
+) -> None:
+    """Write the network alone as safetensors, with what it takes to use it as metadata.
+
+    The metadata are texts: ``model``, and as JSON ``classes``, ``preprocessing``, ``recipe``,
+    ``form`` and ``metrics``. ``scores`` says that what the network gives are logits.
+
+    Args:
+        path: Where to, such as ``run/best.safetensors``.
+        checkpoint: The network.
+        names: Other names for the tensors, by ours; ``None`` for ours.
+
+    Raises:
+        OSError: It can't be written; an older file of this name is as it was.
+    """
+    from safetensors.torch import save
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
+    if names is not None:
+        state = {names[name]: tensor for name, tensor in state.items()}
+    places: set[int] = set()
+    for name, tensor in state.items():  # the format holds no tensor under two names
+        if tensor.data_ptr() in places:
+            state[name] = tensor.clone()
+        places.add(tensor.data_ptr())
+    fields_ = {key: json.dumps(getattr(checkpoint, key), ensure_ascii=False)
+               for key in ("classes", "preprocessing", "recipe", "form", "metrics")}  # fmt: skip
+    metadata = {"format": "pt", "model": checkpoint.model, "scores": "logits"}
+    write_whole(path, save(state, metadata | fields_))
 
 
 def load(
@@ -118,7 +148,7 @@ def load(
     if not path.is_file():
         raise ValueError(f"{path} is no file: give the path of a checkpoint, such as last.ckpt")
     with path.open("rb") as file:
-        _verify(file, path)
+        unseal(file, path)
         try:
             content = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever a hostile file provokes
@@ -127,6 +157,8 @@ def load(
                 "run code when it is opened. Nothing of it was run. Don't use this file; ask "
                 f"its sender where it comes from ({_first_sentence(error)})"
             ) from error
+    if isinstance(content, dict):
+        content.setdefault("form", {})  # files of format 1 have none
     if wrong := next(_faults(content), None):
         raise ValueError(
             f"{path} is no sound checkpoint: {wrong}. Take another one, or train again"
@@ -200,77 +232,6 @@ def newest(folder: Path) -> Path:
     return max(ranked)[1]
 
 
-class _Hashed:
-    """Passes on what is written, and keeps its hash and its length."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.length = 0
-        self.failed: OSError | KeyboardInterrupt | None = None
-        self._digest = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        try:
-            self._digest.update(data)
-            self.length += len(data)
-            return self.file.write(data)
-        except (OSError, KeyboardInterrupt) as error:
-            self.failed = error
-            raise
-
-    def flush(self) -> None:
-        self.file.flush()
-
-    def hex(self) -> bytes:
-        return self._digest.hexdigest().encode()
-
-
-def _verify(file: BufferedReader, path: Path) -> None:
-    """Compares length and hash; leaves the file at the payload's first byte."""
-    head = file.read(_HEADER_LENGTH)
-    again = "Go on from an older checkpoint of the same run, or copy the file again"
-    if not head:
-        raise ValueError(f"{path} is empty: it was never written, or lost later. {again}")
-    if not head.startswith(MAGIC):
-        if MAGIC.startswith(head[: len(MAGIC)]):
-            raise ValueError(f"{path} is cut off after {len(head)} bytes. {again}")
-        raise ValueError(
-            f"{path} is not a checkpoint of Lineage Lab, or its beginning is damaged. Give a "
-            "file that a run wrote into its --out folder, such as last.ckpt; published weights are "
-            "loaded by create_model(name, weights=...)"
-        )
-    version = head[len(MAGIC) :].split(b"\n")[0]
-    if version.isdigit() and int(version) != FORMAT:
-        raise ValueError(
-            f"{path} has format {int(version)}, and this version of Lineage Lab reads format "
-            f"{FORMAT}: use the version that wrote it (or the file is damaged)"
-        )
-    if len(head) < _HEADER_LENGTH:
-        raise ValueError(f"{path} is cut off after {len(head)} bytes. {again}")
-    match = _HEADER.fullmatch(head)
-    if match is None:
-        raise ValueError(f"{path} is damaged: its first lines can't be read. {again}")
-    wanted, length = match[2].decode(), int(match[3])
-    there = path.stat().st_size - _HEADER_LENGTH
-    if there < length:
-        raise ValueError(
-            f"{path} is cut off: {there:,} of {length:,} bytes are there. The disk was full, or "
-            f"a copy was broken off. {again}"
-        )
-    if there > length:
-        raise ValueError(
-            f"{path} is damaged: it has {there:,} bytes, not the {length:,} that were written. "
-            f"{again}"
-        )
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != wanted:
-        raise ValueError(
-            f"{path} is damaged: the SHA-256 of its content begins with {digest[:8]}, not with "
-            f"{wanted[:8]} as when it was written. Some of its bits have changed. {again}"
-        )
-    file.seek(_HEADER_LENGTH)
-
-
 # Exactly these: a subclass (NumPy's float64, torch's version string) is saved as code to call.
 _PLAIN = (type(None), bool, int, float, str)
 _SCHEMA: dict[str, tuple[type, ...]] = {
@@ -281,6 +242,7 @@ _SCHEMA: dict[str, tuple[type, ...]] = {
     "state": (dict,),
     "training": (dict, type(None)),
     "metrics": (dict,),
+    "form": (dict,),
 }
 
 
@@ -300,7 +262,7 @@ def _faults(content: object) -> Iterator[str]:
             yield f"its field 'state' has {name!r}, which is no tensor with a name"
         else:
             yield from _not_finite(tensor, f"state[{name!r}]")
-    for name in ("preprocessing", "recipe", "metrics"):
+    for name in ("preprocessing", "recipe", "metrics", "form"):
         yield from _not_plain(content[name], name, tensors=False)
     yield from _not_plain(content["training"], "training", tensors=True)
 

@@ -4,7 +4,6 @@ A file is used only after its SHA-256 was compared, each time, cached or not. It
 with ``weights_only=True``, so that it can't run code.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,9 +19,11 @@ from lineage_lab.files import write_whole
 from lineage_lab.models.googlenet import GoogLeNet, Rescale
 from lineage_lab.weights.download import download
 from lineage_lab.weights.download import sha256_of as _sha256
+from lineage_lab.weights.libraries import namings
 from lineage_lab.weights.naming import from_torchvision
 
-__all__ = ["WEIGHTS", "WeightsEntry", "WeightsUnavailable", "find", "load", "locate"]
+__all__ = ["WEIGHTS", "WeightsEntry", "WeightsUnavailable", "as_published", "find", "is_published",
+           "load", "locate"]  # fmt: skip
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -261,12 +262,24 @@ def load(model: nn.Module, entry: WeightsEntry) -> nn.Module:
         ) from error
     rename = _from_lite if entry.package else from_torchvision
     model.load_state_dict(rename(model, state))
+    return as_published(model)
+
+
+def as_published(model: nn.Module) -> nn.Module:
+    """GoogLeNet in the form of its published weights, in place; other networks as they are.
+
+    As torchvision does: these weights want other pixels, and their auxiliary classifiers were
+    never trained.
+    """
     if isinstance(model, GoogLeNet):
-        # As torchvision does: these weights want other pixels, and their auxiliary
-        # classifiers were never trained.
         model.rescale = Rescale()
         model.auxiliary_4a = model.auxiliary_4d = None
     return model
+
+
+def is_published(path: Path, entry: WeightsEntry) -> bool:
+    """Whether a file is the one of an entry, by its hash."""
+    return _sha256(path).startswith(entry.sha256)
 
 
 def _in_package(entry: WeightsEntry) -> Path:
@@ -282,32 +295,7 @@ def _in_package(entry: WeightsEntry) -> Path:
     return Path(spec.origin).parent / "models" / entry.filename
 
 
-_LITE_PARTS = {
-    "_expand_conv": "expand.0",
-    "_bn0": "expand.1",
-    "_depthwise_conv": "depthwise.0",
-    "_bn1": "depthwise.1",
-    "_project_conv": "project.0",
-    "_bn2": "project.1",
-}
-_LITE_ENDS = {
-    "_conv_stem": "stem.0",
-    "_bn0": "stem.1",
-    "_conv_head": "last.0",
-    "_bn1": "last.1",
-    "_fc": "head",
-}
-
-
 def _from_lite(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The published names, blocks counted through, into ours, counted by stage."""
-    blocks = [name for name, module in model.named_modules() if type(module).__name__ == "MBConv"]
-    renamed: dict[str, Tensor] = {}
-    for key, tensor in state.items():
-        if match := re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key):
-            number, part, leaf = match.groups()
-            renamed[f"{blocks[int(number)]}.{_LITE_PARTS[part]}.{leaf}"] = tensor
-        else:
-            part, leaf = key.split(".")
-            renamed[f"{_LITE_ENDS[part]}.{leaf}"] = tensor
-    return renamed
+    """The published names, which follow lukemelas/EfficientNet-PyTorch, into ours."""
+    theirs = next(n for n in namings(model) if n.library.startswith("lukemelas"))
+    return {ours: state[source.names[0]] for ours, source in theirs.sources.items()}

@@ -1,6 +1,6 @@
 """The rooms of both packages in their order: a room imports from rooms before it only.
 
-A room is a folder, or one of the three modules that stand beside the folders. Read by
+A room is a folder, or one of the four modules that stand beside the folders. Read by
 ``tests/repository/test_layering.py``, which holds the folders and every import to it, and by the
 picture of the house.
 """
@@ -29,6 +29,7 @@ class Room:
 LIBRARY = (
     Room("files", "act"),
     Room("heads", "conv"),
+    Room("builders", "conv"),
     Room("anatomy", "norm"),
     Room("models", "conv"),
     Room("weights", "conv"),
