@@ -7,8 +7,9 @@ that each network meets the same ones.
 import hashlib
 import json
 import logging
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,6 +48,7 @@ def compare(
     *,
     limit: int | None = None,
     random_weights: bool = False,
+    weights: Mapping[str, Path] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -65,6 +67,7 @@ def compare(
         seeds: The seeds, or how many: 0, 1, 2 …
         limit: Use at most about so many images.
         random_weights: Start from random weights; every row says so.
+        weights: Files that some of `names` start from, in place of their published weights.
         out: Folder in whose ``runs`` each finished run is written at once, a JSON file each.
             Runs that several machines made can be put into one such folder.
         resume: Take the runs that are in `out` and were made just so: the same network,
@@ -97,7 +100,7 @@ def compare(
     if out is not None and not resume and not overwrite:
         refuse_earlier_runs(out)
     with nullcontext() if out is None else alone(Path(out)):
-        jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
+        jobs = _plan(names, data, recipe, seeds, limit, random_weights, weights, out, changes)
         runs = [_train_or_take(job, resume=resume, on_step=on_step) for job in jobs]
         return _table(jobs, runs, limit)
 
@@ -132,6 +135,7 @@ def compare_part(
     out: str | Path,
     limit: int | None = None,
     random_weights: bool = False,
+    weights: Mapping[str, Path] | None = None,
     on_step: OnStep | None = None,
     **changes: Any,
 ) -> Comparison | None:
@@ -149,6 +153,7 @@ def compare_part(
         out: The folder that all parts share.
         limit: As for `compare`.
         random_weights: As for `compare`.
+        weights: As for `compare`.
         on_step: As for `compare`.
         **changes: As for `compare`.
 
@@ -165,7 +170,7 @@ def compare_part(
     which, of = part
     if not 1 <= which <= of:
         raise ValueError(f"part {which} of {of}: parts are counted from 1 to their number")
-    jobs = _plan(names, data, recipe, seeds, limit, random_weights, out, changes)
+    jobs = _plan(names, data, recipe, seeds, limit, random_weights, weights, out, changes)
     for job in jobs[which - 1 :: of]:
         _train_or_take(job, resume=True, on_step=on_step)
     finished = [(job.file, job.key) for job in jobs if job.file and job.file.is_file()]
@@ -198,6 +203,7 @@ def _plan(
     seeds: int | Sequence[int],
     limit: int | None,
     random_weights: bool,
+    weights: Mapping[str, Path] | None,
     out: str | Path | None,
     changes: dict[str, Any],
 ) -> list[_Job]:
@@ -212,10 +218,14 @@ def _plan(
     if folder:
         folder.mkdir(parents=True, exist_ok=True)  # found out now, not after the first run
     jobs = []
-    for start in [starting_point(name, random=random_weights) for name in names]:
+    files = weights or {}
+    if others := set(files) - set(names):
+        raise ValueError(f"weights are given for {', '.join(others)}, which is not among the names")
+    starts = [starting_point(n, random=random_weights, weights_file=files.get(n)) for n in names]
+    for start in starts:
         images = _images(data, start.entry)
         for seed in chosen:
-            own = replace(recipe or recipe_for(start.entry.family), **changes, seed=seed)
+            own = replace(recipe or recipe_for(start.entry.trained_as), **changes, seed=seed)
             key = _key(start, own, images.fingerprint, limit)
             file = folder and folder / _file(key)
             jobs.append(
@@ -324,7 +334,8 @@ def _key(
 
 def _file(key: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return f"{key['name'].replace('/', '-')}-seed{key['seed']}-{digest[:16]}.json"
+    name = re.sub(r"[^\w.-]+", "-", key["name"])[:80]
+    return f"{name}-seed{key['seed']}-{digest[:16]}.json"
 
 
 def _read(file: Path, key: dict[str, Any]) -> History:

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache as once
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATASETS",
+    "DECODING",
     "ImageSet",
     "Preprocessing",
     "Reading",
@@ -52,6 +54,19 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 NONE = torch.empty(0, dtype=torch.int64)
+
+
+# How every image is decoded, for those who have to do it elsewhere: the square of the shorter side
+# is cut from the middle and scaled by Pillow, each pixel divided by 255, then normalised.
+DECODING: Mapping[str, Any] = MappingProxyType(
+    {
+        "crop": "center square of the shorter side",
+        "interpolation": "bilinear",
+        "antialias": True,
+        "range": [0.0, 1.0],
+        "layout": "NCHW",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +209,18 @@ class Preprocessing:
         return Reading(pixel_range=self.pixel_range, page=self.page)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and checkpoints; what was not stated is left out."""
-        return {
+        """All that turns a file into the input, for JSON and checkpoints; `from_dict` reads it.
+
+        Beside the fields stands `DECODING`, which is the same for each network; what was not stated
+        is left out.
+        """
+        own = {
             k: list(v) if isinstance(v, tuple) else v
             for k, v in asdict(self).items()
             if v is not None
         }
+        order = "RGB" if self.channels == 3 else "L"
+        return {**own, **DECODING, "channel_order": order}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> "Preprocessing":
@@ -208,6 +229,11 @@ class Preprocessing:
         Raises:
             ValueError: A field is missing, unknown, or of another kind.
         """
+        names = {field.name for field in fields(cls)}
+        constant = {k: found[k] for k in DECODING if k in found}
+        if other := [k for k, v in constant.items() if v != DECODING[k]]:
+            raise ValueError(f"preprocessing: {other[0]} can only be {DECODING[other[0]]!r}")
+        found = {k: v for k, v in found.items() if k not in (*DECODING, "channel_order")}
         names = {field.name for field in fields(cls)}
         needed = names - {"pixel_range", "page"}
         if not needed <= set(found) <= names:

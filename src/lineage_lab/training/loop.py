@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lineage_lab.data.sets import ImageSet, as_images
 from lineage_lab.files import alone
+from lineage_lab.heads import unwrapped
 from lineage_lab.training import checkpoint
 from lineage_lab.training.batches import Batches, Prepare
 from lineage_lab.training.checks import check_device, check_group, check_head, check_images
@@ -39,6 +40,7 @@ from lineage_lab.training.device import (
     pick_device,
 )
 from lineage_lab.training.history import Epoch, History
+from lineage_lab.training.pretrained import default_recipe, recorded_name
 from lineage_lab.training.processes import Group, joined
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.training.resume import (
@@ -110,11 +112,13 @@ def finetune(
         train: Images to train on; or a `torch.utils.data.Dataset` of ``(image, label)`` with its
             ``classes``, as `lineage_lab.data.sets.as_images` takes it.
         val: Images to validate with; likewise.
-        recipe: How; the default recipe if ``None``.
+        recipe: How; the recipe of the network's family if ``None``.
         mean: Mean of each channel that the published weights were trained with; pixels from
             0 to 1.
         std: Standard deviation of each channel, also theirs.
-        name: The registry's name of the network, for the checkpoint.
+        name: The registry's name of the network, for the checkpoint; or what builds it by import
+            path and plain arguments (`lineage_lab.builders`). Where it is empty and the network
+            tells it, it is found.
         folder: Where to keep ``last.ckpt`` (each minute and each epoch) and ``best.ckpt``;
             ``None`` to keep none. With it, SIGTERM and Ctrl-C save before they stop the run.
         resume: Go on from the newest checkpoint in ``folder``, if there is one.
@@ -136,9 +140,16 @@ def finetune(
     """
     if folder is not None and not resume and not overwrite:
         refuse_earlier_run(folder)
-    recipe = recipe or Recipe()
+    recipe = recipe or default_recipe(model)
     train, val = as_images(train), as_images(val)
-    name = name or type(model).__name__
+    if isinstance(model, nn.DataParallel) and torch.cuda.device_count() > 1:
+        logger.warning(
+            "the network inside DataParallel is trained on one device; for several: torchrun "
+            "--nproc-per-node N -m lineage_lab finetune …"
+        )
+    model = unwrapped(model)
+    if folder is not None:
+        name = recorded_name(model, name)
     check_head(model, train)
     device = pick_device(recipe.device)
     check_device(recipe, device)
@@ -335,8 +346,9 @@ def _train(
     last = last or _validated(run, val, metric)  # a finished run was resumed
     if run.average is not None:
         run.model.load_state_dict(run.average.module.state_dict())
-    for parameter in run.parameters:
-        parameter.requires_grad_(True)
+    for group in run.optimizer.param_groups:  # not what was frozen before
+        for parameter in group["params"]:
+            parameter.requires_grad_(True)
     return last
 
 

@@ -8,9 +8,10 @@ from torch import nn
 
 from lineage_lab.training.recipe import Recipe
 
-__all__ = ["batch_norms", "factor", "optimizer", "parts"]
+__all__ = ["batch_norms", "factor", "frozen", "optimizer", "parts"]
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+BODY = 0.85  # share of the body in one piece above which that piece is taken apart
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
@@ -18,7 +19,7 @@ def parts(model: nn.Module, head: nn.Module) -> tuple[nn.Module, ...]:
     """The body in pieces, from the image to the head: what is unfrozen step by step.
 
     A piece is a child of the network, or, where the child is a container of blocks or stages,
-    one of these.
+    one of these; where a child is all but the whole body, as in transformers, its own pieces.
     Pieces without parameters are left out, and so is the head.
 
     Args:
@@ -28,13 +29,27 @@ def parts(model: nn.Module, head: nn.Module) -> tuple[nn.Module, ...]:
     Returns:
         The pieces in the order in which the network holds them.
     """
+    found = _pieces(model, head)
+    while found:
+        sizes = [sum(p.numel() for p in piece.parameters()) for piece in found]
+        place = sizes.index(max(sizes))
+        largest = found[place]
+        inner = _pieces(largest, head)
+        holds_blocks = any(next(child.children(), None) is not None for child in largest.children())
+        if sizes[place] < BODY * sum(sizes) or not holds_blocks or inner in ([], [largest]):
+            break
+        found[place : place + 1] = inner
+    return tuple(found)
+
+
+def _pieces(model: nn.Module, head: nn.Module) -> list[nn.Module]:
     whole: list[nn.Module] = []
     for child in model.children():
         inner = list(child.children())
         holds_blocks = any(next(piece.children(), None) is not None for piece in inner)
         pieces = inner if isinstance(child, _CONTAINERS) and holds_blocks else [child]
         whole += [p for p in pieces if any(q is not head for q in _owners(p))]
-    return tuple(whole)
+    return whole
 
 
 def _owners(module: nn.Module) -> list[nn.Module]:
@@ -62,6 +77,8 @@ def optimizer(
             depth_of.setdefault(id(parameter), len(pieces) - number)
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for parameter in model.parameters():
+        if not parameter.requires_grad:  # frozen by whoever gave the network: it stays so
+            continue
         # What the network holds itself (ViT's class token) belongs to its first part.
         depth = depth_of.get(id(parameter), max(1, len(pieces)))
         decays = parameter.dim() > 1
@@ -100,3 +117,18 @@ def batch_norms(model: nn.Module) -> list[nn.Module]:
     """Batch norms with running statistics that a training has filled."""
     norms = [m for m in model.modules() if isinstance(m, _NORMS)]
     return [m for m in norms if m.running_mean is not None and bool(m.running_mean.any())]
+
+
+def frozen(model: nn.Module) -> frozenset[nn.Module]:
+    """Modules with parameters of their own none of which learns: they rest to the end.
+
+    Raises:
+        ValueError: Nothing of the network learns.
+    """
+    own = {m: [p.requires_grad for p in m.parameters(recurse=False)] for m in model.modules()}
+    if not any(any(learns) for learns in own.values()):
+        raise ValueError(
+            "nothing of the network learns: each of its parameters has requires_grad=False. Let "
+            "the head learn at least: model.head.requires_grad_(True)"
+        )
+    return frozenset(module for module, learns in own.items() if learns and not any(learns))

@@ -8,19 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from lineage_lab.data.sets import ImageSet, Preprocessing
+from lineage_lab.heads import plain_names
 from lineage_lab.training import checkpoint
 from lineage_lab.training.checkpoint import Checkpoint
 from lineage_lab.training.checks import check_device
 from lineage_lab.training.decision import Decision
 from lineage_lab.training.history import Epoch
+from lineage_lab.training.pretrained import recorded_form
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.training.run import Progress, Run
 
 __all__ = ["find_checkpoint", "recipe_in_its_form", "refuse_earlier_run", "restore", "save"]
 
 logger = logging.getLogger(__name__)
+
+# Lines of the recipe with which a run may go on that was begun with others.
+MOVES = ("workers", "device", "epochs")
 
 
 def save(
@@ -31,7 +37,7 @@ def save(
     best: bool = False,
     decision: Decision | None = None,
 ) -> Path:
-    """Write ``last.ckpt``, to go on from, or ``best.ckpt``, to use.
+    """Write ``last.ckpt``, to go on from, or ``best.ckpt``, to use, and ``best.safetensors``.
 
     Args:
         run: The run.
@@ -57,26 +63,32 @@ def save(
         pixel_range=run.train.reading.pixel_range,
         page=run.train.reading.page,
     )
-    checkpoint.save(
-        path,
-        Checkpoint(
-            model=name,
-            classes=tuple(run.train.classes),
-            preprocessing=preprocessing.to_dict(),
-            recipe=run.recipe.to_dict(),
-            state=run.result.state_dict() if best else run.model.state_dict(),
-            training=None if best else _state(run),
-            metrics={
-                "val_accuracy": curve[-1].val_accuracy if curve else None,
-                "val_score": curve[-1].val_score if curve else None,
-                "epoch": len(curve),
-                "data": run.train.name,
-                **({"decision": decision.to_dict()} if decision is not None else {}),
-            },
-        ),
-        keep_previous=not best,
+    content = Checkpoint(
+        model=name,
+        classes=tuple(run.train.classes),
+        preprocessing=preprocessing.to_dict(),
+        recipe=run.recipe.to_dict(),
+        state=_named_state(run.result if best else run.model),
+        training=None if best else _state(run),
+        metrics={
+            "val_accuracy": curve[-1].val_accuracy if curve else None,
+            "val_score": curve[-1].val_score if curve else None,
+            "epoch": len(curve),
+            "data": run.train.name,
+            **({"decision": decision.to_dict()} if decision is not None else {}),
+        },
+        form=recorded_form(run.model),
     )
+    checkpoint.save(path, content, keep_previous=not best)
+    if best:
+        checkpoint.save_safetensors(path.with_suffix(".safetensors"), content)
     return path
+
+
+def _named_state(model: nn.Module) -> dict[str, Tensor]:
+    """A network's tensors, without the names of wrappers inside it."""
+    state, names = model.state_dict(), plain_names(model)
+    return {names[name]: tensor for name, tensor in state.items()}
 
 
 def _state(run: Run) -> dict[str, Any]:
@@ -198,13 +210,22 @@ def find_checkpoint(
         )
     wanted = recipe.to_dict()
     before = Recipe().to_dict() | saved.recipe  # a file may be older than a line of the recipe
-    other = [name for name, value in wanted.items() if before[name] != value]
-    if other or saved.training is None or saved.training["data"] != train.fingerprint:
-        what = f"the recipe's {', '.join(other)}" if other else "the images to train on"
+    other = [line for line, value in wanted.items() if before[line] != value]
+    moves = [line for line in other if line in MOVES]
+    if wanted["epochs"] < before["epochs"]:  # some of them may be behind it already
+        moves = [line for line in moves if line != "epochs"]
+    if other != moves or saved.training is None or saved.training["data"] != train.fingerprint:
+        lines = [f"{line} {before[line]} there, {wanted[line]} here"
+                 for line in other if line not in moves]  # fmt: skip
+        what = f"the recipe ({'; '.join(lines)}) differs" if lines else (
+            "the images to train on differ"
+        )  # fmt: skip
         raise ValueError(
-            f"{path} is of another run: {what} differ. Resume with what that run had, or "
-            "choose another folder"
+            f"{path} is of another run: {what}. Resume with what that run had, or start anew from "
+            f"its weights by --weights {path}, with another --out"
         )
+    for line in moves:
+        logger.warning("goes on with %s=%s in place of %s", line, wanted[line], before[line])
     return saved
 
 
@@ -214,9 +235,18 @@ def recipe_in_its_form(recipe: Recipe, saved: Checkpoint, device: torch.device) 
     Args:
         recipe: The run's recipe.
         saved: Where it goes on from.
-        device: Where. If it does not have that form, the recipe stays as it is, and the log says
-            so.
+        device: Where. On another kind of device than before, or on one that does not have that
+            form, the recipe stays as it is, and the log says so.
     """
+    was_on_cuda = len((saved.training or {})["random"]) > 1
+    if was_on_cuda != (device.type == "cuda"):
+        logger.warning(
+            "the run was begun on %s and goes on on %s, in the form that suits it: its results are "
+            "near, not equal, to those without the move",
+            "cuda" if was_on_cuda else "another device than cuda",
+            device.type,
+        )
+        return recipe
     precision, memory_format, compiled = (saved.training or {})["form"]
     in_form = replace(
         recipe,
@@ -245,7 +275,8 @@ def restore(run: Run, saved: Checkpoint, folder: str | Path) -> None:
     """
     state = saved.training or {}
     try:
-        run.model.load_state_dict(saved.state)
+        names = plain_names(run.model)
+        run.model.load_state_dict({mine: saved.state[name] for mine, name in names.items()})
         run.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
             run.scaler.load_state_dict(state["scaler"])

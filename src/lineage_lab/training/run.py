@@ -20,7 +20,7 @@ from lineage_lab.training.batches import Prepare
 from lineage_lab.training.device import Form
 from lineage_lab.training.history import Epoch
 from lineage_lab.training.loss import balanced_weights, log_priors
-from lineage_lab.training.optim import batch_norms, factor, optimizer, parts
+from lineage_lab.training.optim import batch_norms, factor, frozen, optimizer, parts
 from lineage_lab.training.processes import Group
 from lineage_lab.training.recipe import Recipe
 
@@ -96,6 +96,7 @@ class Run:
         progress: How far it is.
         parameters: All parameters, in the network's order.
         pieces: The network's body in pieces, which are unfrozen one by one.
+        frozen: Modules that were given with frozen parameters; they stay so.
         norms: Batch norms with statistics that an earlier training has filled.
         optimizer: Optimizer of all parameters.
         scaler: Loss scaler; idle but in ``fp16``.
@@ -116,6 +117,7 @@ class Run:
     progress: Progress = field(init=False)
     parameters: tuple[nn.Parameter, ...] = field(init=False)
     pieces: tuple[nn.Module, ...] = field(init=False)
+    frozen: frozenset[nn.Module] = field(init=False)
     norms: list[nn.Module] = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
     scaler: torch.amp.GradScaler = field(init=False)
@@ -132,6 +134,7 @@ class Run:
         self.progress = Progress(accumulate=recipe.accumulate)
         self.parameters = tuple(model.parameters())
         self.pieces = parts(model, head)
+        self.frozen = frozen(model)
         self.norms = batch_norms(model)
         self.optimizer = optimizer(model, head, recipe, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.form.precision == "fp16")
@@ -212,9 +215,9 @@ class Run:
     def warn_of_few_images(self) -> None:
         """Say so if batch norms learn from few images at once, and what is better."""
         recipe = self.recipe
-        frozen = recipe.norms == "frozen" or (recipe.norms == "auto" and recipe.unfreeze == "none")
+        fixed = recipe.norms == "frozen" or (recipe.norms == "auto" and recipe.unfreeze == "none")
         at_once = recipe.batch_size // self.progress.accumulate // self.group.size
-        if self.norms and not frozen and at_once < FEW_IMAGES:
+        if self.norms and not fixed and at_once < FEW_IMAGES:
             logger.warning(
                 "the batch norms learn from %d images at once, which is few: norms=frozen with "
                 "lower rates (lr=0.0001, head_lr=0.001) may do better",
@@ -258,10 +261,13 @@ class Run:
                 if not parameter.requires_grad:
                     parameter.grad = None
         self.model.train()
-        frozen = {m for piece in self.pieces[: len(self.pieces) - pieces] for m in piece.modules()}
+        resting = {m for piece in self.pieces[: len(self.pieces) - pieces] for m in piece.modules()}
         for norm in self.norms:
-            is_fixed = self.recipe.norms != "train" and norm in frozen
+            is_fixed = self.recipe.norms != "train" and norm in resting
             norm.train(not (is_fixed or self.recipe.norms == "frozen"))
+        for module in self.frozen:
+            if hasattr(module, "running_mean"):  # also one that nobody has trained yet
+                module.eval()
         self.net = self.model
         if self.group.size > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None

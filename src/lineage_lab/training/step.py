@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineage_lab.data.augment import blended, cropped, mirrored
+from lineage_lab.heads import outputs as outputs_of
 from lineage_lab.training.device import autocast
 from lineage_lab.training.loss import classification_loss
 from lineage_lab.training.run import Run
@@ -35,6 +36,7 @@ def step(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> Tensor:
 
     Raises:
         ValueError: The network gives several outputs and doesn't say how much each counts.
+        TypeError: It gives something in which no scores are found.
         OutOfMemoryError: Memory does not suffice for two images at once.
     """
     while True:
@@ -121,8 +123,7 @@ def _backward(run: Run, images: Tensor, labels: Tensor, draws: Tensor) -> tuple[
     pieces = max(1, min(progress.accumulate, len(images) // 2))
     for part, wanted in zip(x.tensor_split(pieces), targets.tensor_split(pieces), strict=True):
         with autocast(device, run.form.precision):
-            scores = run.net(part)
-        outputs = scores if isinstance(scores, tuple) else (scores,)
+            outputs = outputs_of(run.net(part))
         loss = torch.zeros((), device=device)
         for weight, out in zip(output_weights(run.model, len(outputs)), outputs, strict=True):
             loss = loss + weight * classification_loss(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lineage_lab.data.sets import ImageSet, split
+from lineage_lab.heads import scores
 from lineage_lab.training.decision import Decision, choose_temperature, choose_threshold, scaled
 from lineage_lab.training.device import autocast
 from lineage_lab.training.metrics import FEW, LOWER_IS_BETTER, score, wilson
@@ -158,9 +159,9 @@ def probabilities(
         for places in mine.split(batch_size):  # type: ignore[no-untyped-call]
             x = prepare(data.images[places])
             with autocast(x.device, precision):
-                scores = model(x)
+                given = scores(model(x))
             # On a Mac's GPU there is no float64.
-            found.append(scores.float().cpu().double().softmax(dim=1))
+            found.append(given.float().cpu().double().softmax(dim=1))
     rows = torch.cat(found).tolist() if found else []
     return np.array(group.all_of(rows, len(data)))
 
