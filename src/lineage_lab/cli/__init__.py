@@ -144,6 +144,7 @@ for command in (
     training.find_rate,
     using.predict,
     using.evaluate,
+    using.embed,
     using.export,
     looking.doctor,
     looking.show,

@@ -67,11 +67,40 @@ def _read_part(_: click.Context, __: click.Parameter, text: str | None) -> tuple
     return int(which), int(of)
 
 
+_weights = click.option(
+    "--weights",
+    "weights_file",
+    type=click.Path(path_type=Path),
+    help="File of weights to start from, from anywhere.",
+)
+
+
+def _files_of(names: tuple[str, ...], lines: tuple[str, ...]) -> dict[str, Path]:
+    """Files of weights by network, from lines ``NAME=PATH``; both may hold more equals signs."""
+    files = {}
+    for line in lines:
+        name = next((name for name in names if line.startswith(f"{name}=")), None)
+        if name is None:
+            raise click.BadParameter(
+                f"{line!r}: expected NAME=PATH, one of {', '.join(names)} and its file",
+                param_hint="--weights",
+            )
+        files[name] = Path(line.removeprefix(f"{name}="))
+    return files
+
+
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @_training_options
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the results.")
+@click.option(
+    "--weights",
+    "weights_lines",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="File of weights that one of NAMES starts from; may be repeated.",
+)
 @click.option(
     "--part",
     metavar="K/N",
@@ -85,6 +114,7 @@ def compare(
     seeds: int,
     random_weights: bool,
     json_file: Path | None,
+    weights_lines: tuple[str, ...],
     part: tuple[int, int] | None,
     out: Path | None,
     resume: bool,
@@ -105,6 +135,7 @@ def compare(
 
     images = source_from(source, settings)
     changes = _changes(threads, settings, lines)
+    weights_files = _files_of(names, weights_lines)
     files = [json_file] if json_file else []
     if out:
         files.append(out / "comparison.json")
@@ -128,12 +159,13 @@ def compare(
         if part and out:
             result = comparison.compare_part(
                 names, images, part, None, seeds, out=out, limit=limit,
-                random_weights=random_weights, on_step=report, **changes,
+                random_weights=random_weights, weights=weights_files, on_step=report, **changes,
             )  # fmt: skip
         else:
             result = comparison.compare(
-                names, images, None, seeds, limit=limit, random_weights=random_weights, out=out,
-                resume=resume, overwrite=overwrite, on_step=report, **changes,
+                names, images, None, seeds, limit=limit, random_weights=random_weights,
+                weights=weights_files, out=out, resume=resume, overwrite=overwrite,
+                on_step=report, **changes,
             )  # fmt: skip
     if result is None:
         click.echo(
@@ -172,8 +204,10 @@ def _refuse_to_lose(file: Path, names: tuple[str, ...]) -> None:
 @click.option(
     "--curve", is_flag=True, help="Train on 10, 30 and 100 % of the images: would more help?"
 )
+@_weights
 def finetune(
     name: str,
+    weights_file: Path | None,
     source: str,
     limit: int | None,
     seed: int,
@@ -187,6 +221,9 @@ def finetune(
     **settings: Any,
 ) -> None:
     """Fine-tune the network NAME once; with --out keep its checkpoints.
+
+    NAME is one that `lineage-lab models` lists, timm/NAME, or what builds any other network by its
+    import path and plain arguments: "torchvision.models.swin_t()", "mynets.Net(width=8)".
 
     Several GPUs or machines: torchrun --nproc-per-node N -m lineage_lab finetune NAME …
     """
@@ -207,9 +244,9 @@ def finetune(
     if out and not (resume or overwrite):
         refuse_earlier_run(out)
     images = source_from(source, settings)
-    start = starting_point(name, random=random_weights)
+    start = starting_point(name, random=random_weights, weights_file=weights_file)
     recipe = replace(
-        recipe_for(start.entry.family), **_changes(threads, settings, lines), seed=seed
+        recipe_for(start.entry.trained_as), **_changes(threads, settings, lines), seed=seed
     )
     channels, _, side = start.entry.input_size
     train, val, *_ = split_for(load(images, size=side, channels=channels), recipe, limit=limit)
@@ -253,7 +290,10 @@ def finetune(
         click.echo(f"after the last epoch every validation image is named {only!r}: the network "
                    "tells nothing apart")  # fmt: skip
     if out:
-        click.echo(f"kept: {out / 'best.ckpt'} (to use), {out / 'last.ckpt'} (to go on)")
+        click.echo(
+            f"kept: {out / 'best.ckpt'} (to use), {out / 'best.safetensors'} (for other programs), "
+            f"{out / 'last.ckpt'} (to go on)"
+        )
         if recipe.test:
             best = shlex.quote(str(out / "best.ckpt"))
             click.echo(f"then: lineage-lab evaluate {best} {shlex.quote(source)} --part test")
@@ -287,8 +327,10 @@ def _draw_curve(
 @click.argument("name")
 @_training_options
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curve.")
+@_weights
 def find_rate(
     name: str,
+    weights_file: Path | None,
     source: str,
     limit: int | None,
     random_weights: bool,
@@ -311,8 +353,8 @@ def find_rate(
     if svg and not overwrite:
         refuse_to_replace(svg, ways="give --overwrite, or another name")
     images = source_from(source, settings)
-    start = starting_point(name, random=random_weights)
-    recipe = replace(recipe_for(start.entry.family), **_changes(threads, settings, lines))
+    start = starting_point(name, random=random_weights, weights_file=weights_file)
+    recipe = replace(recipe_for(start.entry.trained_as), **_changes(threads, settings, lines))
     channels, _, side = start.entry.input_size
     train, _ = split(load(images, size=side, channels=channels), seed=0, limit=limit)
     curve = lr_find(start.model(len(train.classes), seed=0), train, recipe,

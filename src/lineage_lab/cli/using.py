@@ -1,5 +1,6 @@
-"""Commands for a network that is trained: ``predict``, ``evaluate`` and ``export``."""
+"""Commands for a network that is trained: ``predict``, ``evaluate``, ``embed``, ``export``."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from lineage_lab.files import one_line, refuse_to_replace
 if TYPE_CHECKING:
     from lineage_lab.using.predictor import Predictor
 
-__all__ = ["evaluate", "export", "predict"]
+__all__ = ["embed", "evaluate", "export", "predict"]
 
 FILES = ("predictions.csv", "evaluation.json", "report.html")
 
@@ -20,6 +21,18 @@ _device = click.option("--device", default="auto", help="auto, cpu, cuda or mps.
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 _batch_size = click.option(
     "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images at once."
+)
+_allow = click.option(
+    "--allow",
+    multiple=True,
+    metavar="PACKAGE",
+    help="Package that may be imported to build the network; may be repeated.",
+)
+_weights = click.option(
+    "--weights",
+    "weights_file",
+    type=click.Path(path_type=Path),
+    help="File of weights for SOURCE, from anywhere.",
 )
 
 
@@ -36,6 +49,8 @@ _batch_size = click.option(
 @_overwrite
 @_device
 @_batch_size
+@_weights
+@_allow
 def predict(
     source: str,
     paths: tuple[Path, ...],
@@ -45,10 +60,13 @@ def predict(
     overwrite: bool,
     device: str,
     batch_size: int,
+    weights_file: Path | None,
+    allow: tuple[str, ...],
 ) -> None:
     """Name what is on each of PATHS (files or folders).
 
-    SOURCE is a checkpoint, or the name of a network with ImageNet weights.
+    SOURCE is a run's best.ckpt or best.safetensors, or the name of a network with ImageNet weights
+    or with those of --weights.
     """
     import json
     from dataclasses import asdict
@@ -60,7 +78,7 @@ def predict(
         check_table(out)
         if not overwrite:
             refuse_to_replace(out, ways="give --overwrite, or another name")
-    predictor = _predictor(source, device)
+    predictor = _predictor(source, device, allow, weights_file)
     found = predictor.predict(paths, top=top, batch_size=batch_size)
     if out:
         write_whole(out, prediction_table(found, predictor.classes, out.suffix))
@@ -107,6 +125,8 @@ def predict(
 @_overwrite
 @_device
 @_batch_size
+@_weights
+@_allow
 def evaluate(
     source: str,
     data: str,
@@ -118,19 +138,21 @@ def evaluate(
     overwrite: bool,
     device: str,
     batch_size: int,
+    weights_file: Path | None,
+    allow: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Score SOURCE on DATA, labelled images: what is missed, how sure that is, and on whom.
 
-    SOURCE is a checkpoint, or the name of a network with ImageNet weights. DATA is a name that
+    SOURCE is as for predict. DATA is a name that
     `lineage-lab data` lists, a folder, or a table; classes are matched by name.
     """
     from dataclasses import replace
 
     from lineage_lab.cli.output import columns, counting
     from lineage_lab.files import write_whole
-    from lineage_lab.training import checkpoint
     from lineage_lab.training.metrics import METRICS
+    from lineage_lab.using.predictor import read_trained
     from lineage_lab.using.scoring import evaluate as scored
     from lineage_lab.using.scoring_report import answer_in_words, report
 
@@ -138,8 +160,8 @@ def evaluate(
     if not overwrite:
         refuse_to_replace(*files, ways="give --overwrite, or another folder")
     images = source_from(data, options)
-    predictor = _predictor(source, device)
-    saved = checkpoint.load(Path(source)) if _is_checkpoint(source) else None
+    predictor = _predictor(source, device, allow, weights_file)
+    saved = read_trained(Path(source)) if _is_file(source) and weights_file is None else None
     recipe = saved.recipe if saved else {}
     with counting("images") as on_images:
         found = scored(
@@ -184,16 +206,23 @@ def evaluate(
     raise click.exceptions.Exit(1 if found.unread else 0)
 
 
-def _is_checkpoint(source: str) -> bool:
-    return source.endswith(".ckpt") or Path(source).exists()
+def _is_file(source: str) -> bool:
+    return source.endswith((".ckpt", ".safetensors")) or Path(source).exists()
 
 
-def _predictor(source: str, device: str) -> "Predictor":
+def _predictor(
+    source: str, device: str, allow: tuple[str, ...], weights_file: Path | None
+) -> "Predictor":
+    """From a run's file, from a network and a file of weights, or from published weights."""
     from lineage_lab.training.device import pick_device
     from lineage_lab.using.predictor import Predictor
 
-    if _is_checkpoint(source):
-        predictor = Predictor.load(Path(source))
+    if allow:  # what is named may stand in the folder that the command is given in
+        sys.path.append(str(Path.cwd()))
+    if weights_file is not None:
+        predictor = Predictor.with_weights(source, weights_file)
+    elif _is_file(source):
+        predictor = Predictor.load(Path(source), allow=allow)
     else:
         predictor = Predictor.pretrained(source)
     predictor.model.to(pick_device(device))
@@ -201,18 +230,153 @@ def _predictor(source: str, device: str) -> "Predictor":
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--overwrite", is_flag=True, help="Replace the file that is there already.")
-def export(checkpoint: Path, target: Path, overwrite: bool) -> None:
-    """Write CHECKPOINT for other programs: TARGET ends in .onnx (ONNX) or .pt2 (torch.export)."""
-    from lineage_lab.using.export import export_onnx, export_program
-    from lineage_lab.using.predictor import Predictor
+@click.argument("source")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="FILE.npy (the paths beside it in FILE.txt) or FILE.parquet.",
+)
+@_overwrite
+@_device
+@_batch_size
+@_weights
+@_allow
+def embed(
+    source: str,
+    paths: tuple[Path, ...],
+    out: Path,
+    overwrite: bool,
+    device: str,
+    batch_size: int,
+    weights_file: Path | None,
+    allow: tuple[str, ...],
+) -> None:
+    """Write what the network's head sees of each of PATHS: its pooled features.
 
-    kinds = {".onnx": export_onnx, ".pt2": export_program}
-    if target.suffix not in kinds:
-        raise click.UsageError(f"{target}: the name must end in .onnx or .pt2")
+    SOURCE is as for predict.
+    """
+    from lineage_lab.using import embedding
+
+    if out.suffix not in (".npy", ".parquet"):
+        raise click.UsageError(f"{out}: the name must end in .npy or .parquet")
+    if not overwrite:
+        refuse_to_replace(*embedding.files(out), ways="give --overwrite, or another name")
+    predictor = _predictor(source, device, allow, weights_file)
+    found = embedding.embed(predictor, paths, batch_size=batch_size)
+    for path, problem in found.problems:
+        click.echo(one_line(f"{path}: {problem}"), err=True)
+    if not found.paths:
+        raise click.UsageError("none of the files could be read: nothing was written")
+    written = " and ".join(map(str, embedding.write(found, out)))
+    rows, width = found.features.shape
+    left = f"; {len(found.problems):,} could not be read" if found.problems else ""
+    click.echo(f"{written}: {rows:,} files, {width:,} features each{left}")
+    raise click.exceptions.Exit(1 if found.problems else 0)
+
+
+@click.command()
+@click.argument("source")
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--batch",
+    type=click.Choice(["dynamic", "1"]),
+    default="dynamic",
+    show_default=True,
+    help="Images a call takes: any number, or one (a fixed shape).",
+)
+@click.option(
+    "--opset",
+    type=click.IntRange(18),
+    default=18,
+    show_default=True,
+    help="Version of ONNX's operators.",
+)
+@click.option("--fp16", "precision", flag_value="fp16", help="Half precision.")
+@click.option("--int8", "precision", flag_value="int8", help="Whole numbers, calibrated.")
+@click.option(
+    "--images",
+    "folder",
+    type=click.Path(path_type=Path, exists=True),
+    help="Images to calibrate and compare on, like those that it will see.",
+)
+@click.option("--force", is_flag=True, help="Write it however few images agree.")
+@click.option(
+    "--names",
+    type=click.Choice(["own", "torchvision"]),
+    default="own",
+    show_default=True,
+    help="Whose names the tensors get (.safetensors).",
+)
+@_overwrite
+@_weights
+@_allow
+def export(
+    source: str,
+    target: Path,
+    batch: str,
+    opset: int,
+    precision: str | None,
+    folder: Path | None,
+    force: bool,
+    names: str,
+    overwrite: bool,
+    weights_file: Path | None,
+    allow: tuple[str, ...],
+) -> None:
+    """Write SOURCE for other programs.
+
+    TARGET ends in .onnx (ONNX), .pt2 (torch.export) or .safetensors (the weights alone).
+
+    SOURCE is as for predict.
+    """  # fmt: skip
+    from lineage_lab.using import export as exports
+
+    if target.suffix not in (".onnx", ".pt2", ".safetensors"):
+        raise click.UsageError(f"{target}: the name must end in .onnx, .pt2 or .safetensors")
+    if precision and target.suffix != ".onnx":
+        raise click.UsageError(f"--{precision} is a precision of .onnx files, not of {target}")
+    if precision and folder is None:
+        raise click.UsageError(
+            f"--{precision} is compared on real images: --images FOLDER, with about 100 like those "
+            "that the network will see"
+        )
     if not overwrite:
         refuse_to_replace(target, ways="give --overwrite, or another name")
-    written = kinds[target.suffix](Predictor.load(checkpoint), target)
-    click.echo(f"{target}: checked against torch, largest difference {written.difference:.1e}")
+    predictor = _predictor(source, "cpu", allow, weights_file)
+    if target.suffix == ".safetensors":
+        click.echo(f"{target}: {exports.export_safetensors(predictor, target, names=names)}")
+        return
+    options: dict[str, Any] = {"images": _images(predictor, folder) if folder else None}
+    if target.suffix == ".pt2":
+        written = exports.export_program(predictor, target, **options)
+    else:
+        options |= {"opset": opset, "dynamic": batch == "dynamic"}
+        if precision:
+            options |= {"precision": precision, "report": lambda found: click.echo(str(found))}
+        if force:
+            options["least_agreement"] = 0.0
+        written = exports.export_onnx(predictor, target, **options)
+    click.echo(f"{target}: checked against torch on {written.checked_on}, largest difference "
+               f"{written.difference:.1e} of the scores' spread")  # fmt: skip
+
+
+def _images(predictor: "Predictor", folder: Path) -> Any:
+    """Decoded images of a folder, at most as many as are of use, evenly chosen."""
+    import torch
+
+    from lineage_lab.data.sets import read_image
+    from lineage_lab.using.predictor import files_of
+    from lineage_lab.using.quantizing import ENOUGH
+
+    files = [path for path, error in files_of([folder]) if not error]
+    images = []
+    for path in files[:: max(1, len(files) // (2 * ENOUGH))]:
+        try:
+            images.append(read_image(path, predictor.preprocessing))
+        except (ValueError, OSError) as problem:
+            click.echo(one_line(f"passed over: {problem}"), err=True)
+    if len(images) < 4:
+        raise click.UsageError(f"{folder} holds {len(images)} readable image(s): 4 at least")
+    return torch.stack(images)

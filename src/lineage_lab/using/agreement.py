@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lineage_lab.data.sets import read_image
+from lineage_lab.heads import scores
 from lineage_lab.using.predictor import Predictor, files_of
 
 __all__ = ["MISTAKES", "Agreement", "Mistake", "same_answers"]
@@ -312,7 +313,7 @@ class _Trial:
                 if kind == "twice":
                     batch = predictor.prepare(batch * 255)
                 batch = batch.to(memory_format=torch.channels_last)  # the same bits, sooner
-                rows.append(predictor.model(batch).double().log_softmax(1).cpu())
+                rows.append(scores(predictor.model(batch)).double().log_softmax(1).cpu())
         return torch.cat(rows)
 
 

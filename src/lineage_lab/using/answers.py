@@ -17,6 +17,7 @@ from torch import Tensor
 from lineage_lab.comparing.svg import Drawing
 from lineage_lab.data.sets import ImageSet, load
 from lineage_lab.files import write_whole
+from lineage_lab.heads import scores
 from lineage_lab.training import checkpoint
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.training.validation import split_for
@@ -44,7 +45,7 @@ def answers(predictor: Predictor, images: ImageSet) -> str:
     batches = range(0, len(images), 32)
     with torch.inference_mode():
         chances = torch.cat(
-            [predictor.model(predictor.prepare(images.images[i : i + 32])) for i in batches]
+            [scores(predictor.model(predictor.prepare(images.images[i : i + 32]))) for i in batches]
         ).softmax(dim=1)
     sure, given = chances.max(dim=1)
     right = given == images.labels

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lineage_lab.heads import scores as scores_of
+
 __all__ = ["heatmap"]
 
 # Their outputs are no maps of features, but smaller or equal copies of one.
@@ -58,7 +60,7 @@ def heatmap(model: nn.Module, image: Tensor, label: int) -> Tensor:
     try:
         with torch.enable_grad():
             # The input's own gradient: maps of a frozen body have one then, too.
-            scores = model(image.detach()[None].clone().requires_grad_())
+            scores = scores_of(model(image.detach()[None].clone().requires_grad_()))
     finally:
         for hook in hooks:
             hook.remove()

@@ -4,9 +4,10 @@ A checkpoint holds the network's name, its classes and its preprocessing, so a f
 exactly as the training images were, and nothing has to be remembered.
 """
 
+import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -16,19 +17,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lineage_lab.builders import NotAllowed
 from lineage_lab.data.kinds import is_image, shown
 from lineage_lab.data.sets import Preprocessing, read_image
-from lineage_lab.models.googlenet import GoogLeNet, Rescale
-from lineage_lab.registry import create_model
+from lineage_lab.heads import find_head, plain_names, scores
+from lineage_lab.models.googlenet import GoogLeNet
+from lineage_lab.registry import create_model, entry, rebuilt
 from lineage_lab.training import checkpoint
 from lineage_lab.training.decision import Decision
 from lineage_lab.weights import published as weights
+from lineage_lab.weights.forms import Form
+from lineage_lab.weights.reading import read
 
-__all__ = ["Prediction", "Predictor", "files_of", "imagenet_classes"]
+__all__ = ["Prediction", "Predictor", "files_of", "imagenet_classes", "read_trained"]
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 32  # images in memory
+HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +78,41 @@ class Predictor:
     decision: Decision = field(default_factory=Decision)
 
     @classmethod
-    def load(cls, path: Path) -> "Predictor":
-        """From a checkpoint.
+    def load(
+        cls, path: Path, *, allow: Collection[str] = (), model: nn.Module | None = None
+    ) -> "Predictor":
+        """From a run's ``best.ckpt`` or ``best.safetensors``.
+
+        Args:
+            path: The file.
+            allow: Packages that may be imported to build the network. Those of torchvision, timm,
+                transformers and this package are built without: nothing else is imported that a
+                file names.
+            model: The network, built by you with a head of as many classes, where the file can't
+                tell what builds it.
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It is no sound checkpoint, or its tensors don't fit its network.
+            ValueError: It is no sound checkpoint, its tensors don't fit its network, or what
+                builds this network must be allowed by name.
         """
-        found = checkpoint.load(path)
+        saved = read_trained(path)
         try:
-            model = create_model(found.model, num_classes=len(found.classes))
-            _like_published(model, found.state)
-            model.load_state_dict(found.state)
-            preprocessing = Preprocessing.from_dict(found.preprocessing)
-            decision = Decision.from_dict(found.metrics.get("decision", {}), found.classes)
+            if model is None:
+                form = Form.from_dict(saved.form) if saved.form else None
+                model = rebuilt(saved.model, num_classes=len(saved.classes), form=form, allow=allow)
+                if form is None:
+                    _like_published(model, saved.state)
+            names = plain_names(model)
+            model.load_state_dict({mine: saved.state[name] for mine, name in names.items()})
+            preprocessing = Preprocessing.from_dict(saved.preprocessing)
+            decision = Decision.from_dict(saved.metrics.get("decision", {}), saved.classes)
+        except NotAllowed as error:
+            raise ValueError(f"{path} was not loaded: {error}") from error
+        except KeyError as error:
+            raise ValueError(
+                f"{path} has no tensor {error} of the network {saved.model}: it is another one"
+            ) from error
         except (ValueError, RuntimeError) as error:
             raise ValueError(
                 f"{path} can't be used by this version of Lineage Lab: {error}. Use the version "
@@ -93,8 +120,8 @@ class Predictor:
             ) from error
         return cls(
             model=model.eval(),
-            name=found.model,
-            classes=found.classes,
+            name=saved.model,
+            classes=saved.classes,
             preprocessing=preprocessing,
             decision=decision,
         )
@@ -122,6 +149,34 @@ class Predictor:
             preprocessing=Preprocessing(size=row.crop, mean=row.mean, std=row.std),
         )
 
+    @classmethod
+    def with_weights(cls, name: str, path: Path) -> "Predictor":
+        """A network with the weights of a file from anywhere.
+
+        The classes are those that the file tells, ImageNet's if it has a thousand, or numbers. The
+        preprocessing is the one that the network's published weights want.
+
+        Args:
+            name: As for `lineage_lab.registry.create_model`.
+            path: The file.
+
+        Raises:
+            ValueError: See `lineage_lab.registry.create_model`.
+            FileNotFoundError: There is no such file.
+        """
+        row = entry(name)
+        model = create_model(name, weights=path).eval()
+        count = find_head(model)[1].weight.shape[0]
+        classes = imagenet_classes() if count == 1000 else tuple(map(str, range(count)))
+        published = next(iter(row.weights), None)
+        mean = row.mean or (published.mean if published else HALF)
+        std = row.std or (published.std if published else HALF)
+        return cls(
+            model=model, name=name, classes=classes,
+            preprocessing=Preprocessing(size=row.input_size[-1], mean=mean, std=std,
+                                        channels=row.input_size[0]),
+        )  # fmt: skip
+
     def prepare(self, images: Tensor) -> Tensor:
         """Decoded images to the network's input.
 
@@ -147,8 +202,8 @@ class Predictor:
             ``float64 [n, classes]`` on the CPU.
         """
         with torch.inference_mode():
-            scores: Tensor = self.model(self.prepare(images))
-            return (scores.double() / self.decision.temperature).softmax(dim=1).cpu()
+            given = scores(self.model(self.prepare(images)))
+            return (given.double() / self.decision.temperature).softmax(dim=1).cpu()
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """The class that each image is named, by the checkpoint's threshold if it has one."""
@@ -213,6 +268,32 @@ class Predictor:
         return answers
 
 
+def read_trained(path: Path) -> checkpoint.Checkpoint:
+    """A trained network's file, ``best.ckpt`` or ``best.safetensors``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no sound checkpoint, or safetensors without a run's metadata.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        return checkpoint.load(path)
+    file = read(path)
+    lines = file.metadata
+    try:
+        fields = {key: json.loads(lines[key])
+                  for key in ("classes", "preprocessing", "recipe", "form", "metrics")}  # fmt: skip
+        return checkpoint.Checkpoint(
+            model=lines["model"], classes=tuple(fields.pop("classes")), state=dict(file.tensors),
+            training=None, **fields,
+        )  # fmt: skip
+    except (KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} does not tell how to use it ({error!r}): it is no best.safetensors of a run. "
+            "For weights from elsewhere: create_model(name, weights=PATH)"
+        ) from error
+
+
 def imagenet_classes() -> tuple[str, ...]:
     """The names of ImageNet's 1,000 classes, in the order of the scores, as torchvision's.
 
@@ -227,8 +308,7 @@ def imagenet_classes() -> tuple[str, ...]:
 def _like_published(model: nn.Module, state: dict[str, Tensor]) -> None:
     """GoogLeNet fine-tuned from torchvision's weights has another form: see `weights.load`."""
     if isinstance(model, GoogLeNet) and not any(key.startswith("auxiliary_") for key in state):
-        model.rescale = Rescale()
-        model.auxiliary_4a = model.auxiliary_4d = None
+        weights.as_published(model)
 
 
 def files_of(paths: Iterable[Path | str]) -> Iterator[tuple[Path, str]]:
