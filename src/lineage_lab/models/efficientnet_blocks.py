@@ -58,9 +58,9 @@ class SameConv2d(nn.Conv2d):
         )
         if rows % 2 == 0 and columns % 2 == 0:  # even: the convolution pads by itself, faster
             padding = (rows // 2, columns // 2)
-            return F.conv2d(x, self.weight, None, self.stride, padding, 1, self.groups)
+            return F.conv2d(x, self.weight, self.bias, self.stride, padding, 1, self.groups)
         x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-        return F.conv2d(x, self.weight, None, self.stride, 0, 1, self.groups)
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
 def centred(inputs: int, outputs: int, kernel: int, stride: int, *, groups: int) -> nn.Conv2d:
