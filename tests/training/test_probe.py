@@ -176,6 +176,19 @@ def test_a_network_that_does_not_end_in_its_head_is_refused(digits) -> None:
         probe(Pools(), *digits, PLAIN, **GREY)
 
 
+def test_without_the_extra_the_way_is_said(
+    digits, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(body_features, "find_spec", lambda name: None)
+    monkeypatch.setattr(body_features, "EXPORT_SECONDS", 0.0)
+    with pytest.raises(ModuleNotFoundError, match='the way "onnx" needs the extra export: pip'):
+        probe(create_model("lenet5_modern"), *digits, PLAIN, way="onnx", **GREY)
+    with caplog.at_level(logging.INFO):
+        found = probe(create_model("lenet5_modern"), *digits, PLAIN, **GREY)
+    assert found.way in ("eager", "folded")
+    assert "ONNX Runtime may be several times as fast" in caplog.text
+
+
 def test_a_pass_that_was_stopped_goes_on(digits, monkeypatch: pytest.MonkeyPatch) -> None:
     train, val = digits
     assert len(train) > BLOCK
