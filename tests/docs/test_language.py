@@ -21,6 +21,7 @@ PAGES = [
     for name in (
         "chapters/lenet5",
         "chapters/vit",
+        "chapters/efficientnet",
     )
 ]
 MEAN = (14, 18)  # words a sentence
