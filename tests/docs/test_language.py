@@ -22,6 +22,7 @@ PAGES = [
         "chapters/lenet5",
         "chapters/vit",
         "chapters/efficientnet",
+        "chapters/convnext",
     )
 ]
 MEAN = (14, 18)  # words a sentence
