@@ -23,6 +23,7 @@ PAGES = [
         "chapters/vit",
         "chapters/efficientnet",
         "chapters/convnext",
+        "timeline",
     )
 ]
 MEAN = (14, 18)  # words a sentence
