@@ -24,6 +24,7 @@ PAGES = [
         "chapters/efficientnet",
         "chapters/convnext",
         "timeline",
+        "choosing",
     )
 ]
 MEAN = (14, 18)  # words a sentence
