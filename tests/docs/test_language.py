@@ -25,6 +25,7 @@ PAGES = [
         "chapters/convnext",
         "timeline",
         "choosing",
+        "how-to-read-the-numbers",
     )
 ]
 MEAN = (14, 18)  # words a sentence
