@@ -26,6 +26,7 @@ PAGES = [
         "timeline",
         "choosing",
         "how-to-read-the-numbers",
+        "troubleshooting",
     )
 ]
 MEAN = (14, 18)  # words a sentence
