@@ -27,6 +27,7 @@ PAGES = [
         "choosing",
         "how-to-read-the-numbers",
         "troubleshooting",
+        "index",
     )
 ]
 MEAN = (14, 18)  # words a sentence
