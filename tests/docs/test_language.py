@@ -16,7 +16,20 @@ import pytest
 from tests.docs.harness.grammar import ROOT
 from tests.docs.test_prose import FENCE
 
-PAGES = [ROOT / "docs" / "chapters" / f"{name}.md" for name in ("lenet5",)]
+PAGES = [
+    ROOT / "docs" / f"{name}.md"
+    for name in (
+        "chapters/lenet5",
+        "chapters/vit",
+        "chapters/efficientnet",
+        "chapters/convnext",
+        "timeline",
+        "choosing",
+        "how-to-read-the-numbers",
+        "troubleshooting",
+        "index",
+    )
+]
 MEAN = (14, 18)  # words a sentence
 SHORT = 6  # words: a sentence of no more is a telegram, unless it is a rare one
 SHORT_SHARE = 0.12
