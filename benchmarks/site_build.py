@@ -10,7 +10,6 @@ import argparse
 import os
 import resource
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -73,7 +72,7 @@ def after_edits(tree: Path, edits: int) -> list[float]:
                 with (tree / EDITED).open("a", encoding="utf-8") as page:
                     page.write("\nOne sentence more.\n")
     finally:
-        server.send_signal(signal.SIGINT)
+        server.terminate()
         server.wait()
     lines = [line for line in log.read_text().splitlines() if BUILT in line]
     return [float(line.split(BUILT)[1].split()[0]) for line in lines[1 : edits + 1]]

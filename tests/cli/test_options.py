@@ -67,6 +67,26 @@ def test_evaluate_takes_what_is_said_of_the_images(run, tmp_path: Path) -> None:
     assert "neither has the data a test part" in said
 
 
+def test_probe_takes_what_is_said_of_the_images(run, tmp_path: Path) -> None:  # noqa: F811
+    root = tmp_path / "set"
+    rows = ["file,kind,patient"]
+    for number in range(40):
+        picture(root / "images" / f"{number}.png")
+        rows.append(f"images/{number}.png,{'ab'[number % 2]},p{number // 4}")
+    (root / "x.csv").write_text("\n".join(rows))
+    columns = ("--columns", "image=file,label=kind", "--group", "patient")
+    probed = ("probe", "lenet5_modern", "--data", root / "x.csv", *columns, "--random-weights",
+              "--device", "cpu", "--precision", "bf16", "--metric", "auroc", "--test", "0.2",
+              "--way", "folded", "--out", tmp_path / "run")  # fmt: skip
+    code, said = run(*probed)
+    assert code == 0, said
+    assert "AUROC" in said
+    assert "evaluate" in said
+    for option, value in (("--label", "(nowhere)"), ("--range", "1"), ("--page", "0")):
+        code, said = run("probe", "lenet5_modern", "--data", root / "images", option, value)
+        assert code == 2, said
+
+
 def test_what_can_not_be_chosen_or_read_is_said() -> None:
     with pytest.raises(ValueError, match="is the class of a threshold: set threshold too"):
         Recipe(positive="a")

@@ -141,6 +141,7 @@ for command in (
     looking.data,
     training.compare,
     training.finetune,
+    training.probe,
     training.find_rate,
     using.predict,
     using.evaluate,

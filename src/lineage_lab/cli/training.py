@@ -1,4 +1,4 @@
-"""Commands that train: ``compare``, ``finetune``, ``lr-find``, and the options that they share."""
+"""Commands that train: ``compare``, ``finetune``, ``probe``, ``lr-find``, and their options."""
 
 import os
 import shlex
@@ -17,42 +17,52 @@ if TYPE_CHECKING:
     from lineage_lab.training.pretrained import StartingPoint
     from lineage_lab.training.recipe import Recipe
 
-__all__ = ["compare", "find_rate", "finetune"]
+__all__ = ["compare", "find_rate", "finetune", "probe"]
+
+
+_OPTIONS: dict[str, Callable[[Callable[..., None]], Callable[..., None]]] = {
+    "source": click.option("--data", "source", required=True,
+        help="A name that `lineage-lab data` lists, a folder, or a table."),
+    "epochs": click.option("--epochs", type=click.IntRange(1), help="Passes.  [default: 1]"),
+    "minutes": click.option("--minutes", type=float,
+        help="Train for so long in place of --epochs."),
+    "limit": click.option("--limit", type=click.IntRange(8), help="Use about so many images."),
+    "batch_size": click.option("--batch-size", type=click.IntRange(2), help="Images a step."),
+    "lr": click.option("--lr", type=float, help="Learning rate of the body."),
+    "head_lr": click.option("--head-lr", type=float, help="Learning rate of the new head."),
+    "precision": click.option("--precision", help="auto, fp32, tf32, bf16 or fp16."),
+    "device": click.option("--device", help="auto, cpu, cuda or mps."),
+    "metric": click.option("--metric", help="What best.ckpt is chosen by, such as "
+        "balanced_accuracy, f1 or auroc.  [default: by the classes' sizes]"),
+    "patience": click.option("--patience", type=click.IntRange(0),
+        help="Stop after so many epochs without a better one."),
+    "threshold": click.option("--threshold", help="Choose on the validation images from where the "
+        "smallest class is named: balanced, recall=0.9, precision=0.65, cost=5."),
+    "test": click.option("--test", type=float,
+        help="Keep this share of the images, which nothing is chosen by."),
+    "lines": click.option("--set", "lines", multiple=True, metavar="FIELD=VALUE",
+        help="Any other line of the recipe, such as mixup=0.2; may be repeated."),
+    "threads": click.option("--threads", type=click.IntRange(1, 4096), help="Processor threads."),
+    "random_weights": click.option("--random-weights", is_flag=True,
+        help="Start from random weights, and say so."),
+    "out": click.option("--out", type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for results and checkpoints."),
+    "resume": click.option("--resume", is_flag=True, help="Go on with what --out holds."),
+    "overwrite": click.option("--overwrite", is_flag=True, help="Replace what is there already."),
+}  # fmt: skip
+_OF_STEPS = ("epochs", "minutes", "batch_size", "lr", "head_lr", "patience", "resume")
 
 
 def _training_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(
-        [
-            click.option("--data", "source", required=True,
-                         help="A name that `lineage-lab data` lists, a folder, or a table."),
-            click.option("--epochs", type=click.IntRange(1), help="Passes.  [default: 1]"),
-            click.option("--minutes", type=float, help="Train for so long in place of --epochs."),
-            click.option("--limit", type=click.IntRange(8), help="Use about so many images."),
-            click.option("--batch-size", type=click.IntRange(2), help="Images a step."),
-            click.option("--lr", type=float, help="Learning rate of the body."),
-            click.option("--head-lr", type=float, help="Learning rate of the new head."),
-            click.option("--precision", help="auto, fp32, tf32, bf16 or fp16."),
-            click.option("--device", help="auto, cpu, cuda or mps."),
-            click.option("--metric", help="What best.ckpt is chosen by, such as "
-                         "balanced_accuracy, f1 or auroc.  [default: by the classes' sizes]"),
-            click.option("--patience", type=click.IntRange(0),
-                         help="Stop after so many epochs without a better one."),
-            click.option("--threshold", help="Choose on the validation images from where the "
-                         "smallest class is named: balanced, recall=0.9, precision=0.65, cost=5."),
-            click.option("--test", type=float,
-                         help="Keep this share of the images, which nothing is chosen by."),
-            click.option("--set", "lines", multiple=True, metavar="FIELD=VALUE",
-                         help="Any other line of the recipe, such as mixup=0.2; may be repeated."),
-            click.option("--threads", type=click.IntRange(1, 4096), help="Processor threads."),
-            click.option("--random-weights", is_flag=True,
-                         help="Start from random weights, and say so."),
-            click.option("--out", type=click.Path(path_type=Path, file_okay=False),
-                         help="Folder for results and checkpoints."),
-            click.option("--resume", is_flag=True, help="Go on with what --out holds."),
-            click.option("--overwrite", is_flag=True, help="Replace what is there already."),
-        ]
-    ):  # fmt: skip
+    for option in reversed(_OPTIONS.values()):
         command = option(command)
+    return source_options(command)
+
+
+def _probe_options(command: Callable[..., None]) -> Callable[..., None]:
+    for name in reversed(_OPTIONS):
+        if name not in _OF_STEPS:
+            command = _OPTIONS[name](command)
     return source_options(command)
 
 
@@ -323,6 +333,87 @@ def _draw_curve(
         click.echo(f"drawn: {out / 'curve.svg'}")
 
 
+@click.command()
+@click.argument("name")
+@_probe_options
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--mirrors", is_flag=True, help="Fit on the mirror images too that the set allows.")
+@click.option(
+    "--way",
+    type=click.Choice(["auto", "eager", "folded", "onnx"]),
+    default="auto",
+    show_default=True,
+    help="How the body runs; auto finds the fastest.",
+)
+def probe(
+    name: str,
+    source: str,
+    limit: int | None,
+    seed: int,
+    mirrors: bool,
+    way: str,
+    random_weights: bool,
+    out: Path | None,
+    overwrite: bool,
+    threads: int | None,
+    lines: tuple[str, ...],
+    **settings: Any,
+) -> None:
+    """Fit the head of NAME alone, on features that its body gives once; with --out keep it.
+
+    The features are kept in the cache: a second run, or one that was stopped, is quicker.
+    """
+    from dataclasses import replace
+
+    from lineage_lab.cli.output import counting
+    from lineage_lab.data.sets import load
+    from lineage_lab.training.metrics import METRICS, score, wilson
+    from lineage_lab.training.pretrained import starting_point
+    from lineage_lab.training.probe import probe as routine
+    from lineage_lab.training.recipe import recipe_for
+    from lineage_lab.training.resume import refuse_earlier_run
+    from lineage_lab.training.validation import split_for
+
+    if out and not overwrite:
+        refuse_earlier_run(out)
+    images = source_from(source, settings)
+    start = starting_point(name, random=random_weights)
+    recipe = replace(
+        recipe_for(start.entry.family), **_changes(threads, settings, lines), seed=seed
+    )
+    channels, _, side = start.entry.input_size
+    train, val, *_ = split_for(load(images, size=side, channels=channels), recipe, limit=limit)
+    with counting("features") as count:
+        found = routine(
+            start.model(len(train.classes), seed=seed), train, val, recipe, mean=start.mean,
+            std=start.std, name=name, mirrors=mirrors, way=way, folder=out, overwrite=overwrite,
+            on_images=count,
+        )  # fmt: skip
+    accuracy, truth = found.validation.accuracy, val.labels.numpy()
+    low, high = wilson(accuracy * len(val), len(val))
+    click.echo(
+        f"{name} on {one_line(train.name)}, seed {seed}: {100 * accuracy:.1f} % (95 % interval "
+        f"{100 * low:.1f} to {100 * high:.1f}) of {len(val):,} validation images by a probe"
+    )
+    words = []
+    for metric in dict.fromkeys(("balanced_accuracy", "auroc", found.metric)):
+        value = score(metric, truth, found.validation.probabilities)
+        if metric != "accuracy":
+            words.append(f"{METRICS[metric]} {'–' if value is None else f'{value:.3f}'}")
+    click.echo("; ".join(words))
+    passed = f"{found.passed:,} views through the body" if found.passed else "all of them kept"
+    click.echo(
+        f"{found.width:,} features an image in {found.feature_seconds:.1f} s ({found.way}, "
+        f"{passed}); head in {found.fit_seconds:.1f} s (C = {found.penalty:g})"
+    )
+    if out:
+        best = shlex.quote(str(out / "best.ckpt"))
+        click.echo(f"kept: {out / 'best.ckpt'} (to use)")
+        if recipe.test:
+            click.echo(f"then: lineage-lab evaluate {best} {shlex.quote(source)} --part test")
+        click.echo(f"try:  lineage-lab predict {best} IMAGE …")
+
+
 @click.command("lr-find")
 @click.argument("name")
 @_training_options
@@ -387,6 +478,8 @@ def _changes(
             changes[name] = json.loads(text)
         except json.JSONDecodeError:
             changes[name] = text
+        if isinstance(getattr(Recipe(), name, None), str):  # of a class called 3, say
+            changes[name] = text.strip('"')
     changes = {k: getattr(Recipe.from_dict(changes), k) for k in changes}
     if threads:
         import torch

@@ -46,7 +46,9 @@ __all__ = [
     "folder",
     "gathered",
     "in_order",
+    "limit",
     "locked",
+    "make_room",
     "middles",
     "reader",
 ]
@@ -141,7 +143,7 @@ def cached(
         with locked(entry.with_suffix(".lock")):
             if found := _opened(entry, shape):  # another process was quicker
                 return found
-            _make_room(entry.parent, most - size)
+            make_room(entry.parent, most - size)
             _write(entry, in_order(read, shape[0]))
             if found := _opened(entry, shape):
                 return found
@@ -323,8 +325,13 @@ def reader(images: Tensor, file: Path | None) -> Callable[[int], NDArray[np.uint
     return pixels
 
 
-def _make_room(kept: Path, most: int) -> None:
-    """Remove what was used longest ago, until the rest takes no more than so many bytes."""
+def make_room(kept: Path, most: int) -> None:
+    """Remove what was used longest ago, until the rest takes no more than so many bytes.
+
+    Args:
+        kept: A folder of this cache.
+        most: Number of bytes.
+    """
     used = []
     for path in kept.glob("*"):
         with suppress(OSError):  # removed meanwhile
@@ -348,7 +355,7 @@ def _removed(path: Path) -> bool:
 
 
 def _in_use(file: IO[bytes]) -> None:
-    """Keep a file from being removed by `_make_room` until it is closed, or the process ends."""
+    """Keep a file from being removed by `make_room` until it is closed, or the process ends."""
     if sys.platform != "win32":
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_SH)

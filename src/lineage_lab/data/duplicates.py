@@ -19,7 +19,8 @@ __all__ = ["NEAR", "SIDE", "Twins", "near", "perceptual", "twins"]
 
 SIDE, LOWEST = 32, 8
 NEAR = 3  # bits of 64 in which near duplicates differ at most
-BLOCK = 2000  # hashes that are compared with one another at once
+BESIDE = 2000  # of hashes that share a quarter, so many are compared with each
+MANY = 1_000_000  # pairs: a set of which more is alike is known well enough
 
 # The type-II cosine transform's lowest frequencies, scaled as SciPy's dct.
 _COSINES = 2 * np.cos(
@@ -69,26 +70,24 @@ def near(
     Yields:
         Two places each, the smaller first, each pair once.
     """
-    seen: set[tuple[int, int]] = set()
+    found: list[NDArray[np.int64]] = []
     for quarter in range(4):
         key = (hashes >> np.uint64(16 * quarter)).astype(np.uint16)
         order = np.argsort(key, kind="stable")
-        edges = np.flatnonzero(np.diff(key[order])) + 1
-        for bucket in np.split(order, edges):
-            if len(bucket) < 2:
-                continue
-            for start in range(0, len(bucket), BLOCK):
-                some = bucket[start : start + BLOCK]
-                a, b = np.triu_indices(len(some), 1)
-                a, b = some[a], some[b]
-                across = (labels[a] != labels[b]) | (parts[a] != parts[b])
-                a, b = a[across], b[across]
-                close = _bits(hashes[a] ^ hashes[b]) <= NEAR
-                for pair in zip(a[close].tolist(), b[close].tolist(), strict=True):
-                    pair = (min(pair), max(pair))
-                    if pair not in seen:
-                        seen.add(pair)
-                        yield pair
+        key = key[order]
+        first = np.arange(len(key))  # each beside its next neighbour, the next but one, and so on
+        for distance in range(1, BESIDE):
+            first = first[: np.searchsorted(first, len(key) - distance)]
+            first = first[key[first] == key[first + distance]]
+            if not len(first) or sum(map(len, found)) > MANY:
+                break
+            a, b = order[first], order[first + distance]
+            across = (labels[a] != labels[b]) | (parts[a] != parts[b])
+            a, b = a[across], b[across]
+            close = _bits(hashes[a] ^ hashes[b]) <= NEAR
+            found.append(np.minimum(a, b)[close] * len(key) + np.maximum(a, b)[close])
+    for pair in np.unique(np.concatenate(found)).tolist() if found else ():
+        yield divmod(pair, len(hashes))
 
 
 _COUNTS = np.array([bin(value).count("1") for value in range(2**16)], np.uint8)

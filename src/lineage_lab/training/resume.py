@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,14 @@ from lineage_lab.training.pretrained import recorded_form
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.training.run import Progress, Run
 
-__all__ = ["find_checkpoint", "recipe_in_its_form", "refuse_earlier_run", "restore", "save"]
+__all__ = [
+    "find_checkpoint",
+    "preprocessing_of",
+    "recipe_in_its_form",
+    "refuse_earlier_run",
+    "restore",
+    "save",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -55,18 +62,10 @@ def save(
     """
     path = Path(folder) / ("best.ckpt" if best else "last.ckpt")
     curve = run.progress.curve
-    preprocessing = Preprocessing(
-        size=run.train.images.shape[-1],
-        mean=run.prepare.mean,
-        std=run.prepare.std,
-        channels=run.train.images.shape[1],
-        pixel_range=run.train.reading.pixel_range,
-        page=run.train.reading.page,
-    )
     content = Checkpoint(
         model=name,
         classes=tuple(run.train.classes),
-        preprocessing=preprocessing.to_dict(),
+        preprocessing=preprocessing_of(run.train, run.prepare.mean, run.prepare.std),
         recipe=run.recipe.to_dict(),
         state=_named_state(run.result if best else run.model),
         training=None if best else _state(run),
@@ -89,6 +88,24 @@ def _named_state(model: nn.Module) -> dict[str, Tensor]:
     """A network's tensors, without the names of wrappers inside it."""
     state, names = model.state_dict(), plain_names(model)
     return {names[name]: tensor for name, tensor in state.items()}
+
+
+def preprocessing_of(data: ImageSet, mean: Sequence[float], std: Sequence[float]) -> dict[str, Any]:
+    """What a checkpoint keeps of the way from a file to the network's input.
+
+    Args:
+        data: Images that were trained on.
+        mean: Mean of each channel.
+        std: Standard deviation of each channel.
+    """
+    return Preprocessing(
+        size=data.images.shape[-1],
+        mean=tuple(mean),
+        std=tuple(std),
+        channels=data.images.shape[1],
+        pixel_range=data.reading.pixel_range,
+        page=data.reading.page,
+    ).to_dict()
 
 
 def _state(run: Run) -> dict[str, Any]:

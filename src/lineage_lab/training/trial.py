@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ from lineage_lab.training.recipe import CHOICES, Recipe
 from lineage_lab.training.run import Run
 from lineage_lab.training.step import step
 
-__all__ = ["choose_form", "fastest_form"]
+__all__ = ["choice_kept", "choose_form", "fastest_form", "keep_choice"]
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,6 @@ def fastest_form(
         for _ in range(WARMUP):
             train_step(forms[0])
         return forms[0]
-    file = _cache_file()
     question = (
         type(model).__name__,
         sum(p.numel() for p in model.parameters()),
@@ -163,8 +163,7 @@ def fastest_form(
         torch.version.cuda,
         __version__,
     )
-    key = hashlib.sha256(repr(question).encode()).hexdigest()[:24]
-    if form := _cached(file, key):
+    if form := _cached(_cache_file(), _key(question)):
         for _ in range(WARMUP):
             train_step(form)
         return form
@@ -192,7 +191,7 @@ def fastest_form(
         best = min(seconds, key=seconds.__getitem__)
     rates = tuple((str(form), len(images) / s) for form, s in seconds.items())
     best = replace(best, images_per_second=rates)
-    _cache(file, key, best)
+    keep_choice(question, asdict(best))
     return best
 
 
@@ -225,32 +224,63 @@ def _cache_file() -> Path:
     return Path(folder) / "trials.json"
 
 
-def _cached(file: Path, key: str) -> Form | None:
-    """What an earlier trial chose; a file that can't be read is as if it weren't there."""
-    try:
-        entry = json.loads(file.read_text(encoding="utf-8"))[key]
-        form = Form(
-            precision=entry["precision"],
-            memory_format=entry["memory_format"],
-            compiled=entry["compiled"] is True,
-            images_per_second=tuple((str(n), float(r)) for n, r in entry["images_per_second"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    is_known = form.precision in CHOICES["precision"][1:] and form.memory_format in LAYOUTS
-    return form if is_known else None
+def _key(question: tuple[object, ...]) -> str:
+    return hashlib.sha256(repr(question).encode()).hexdigest()[:24]
 
 
-def _cache(file: Path, key: str, form: Form) -> None:
+def choice_kept(question: tuple[object, ...]) -> dict[str, Any] | None:
+    """What an earlier trial chose.
+
+    Args:
+        question: All that the choice depends on.
+
+    Returns:
+        What `keep_choice` was given; ``None`` if there is nothing, or the file can't be read.
+    """
+    return _entry(_cache_file(), _key(question))
+
+
+def keep_choice(question: tuple[object, ...], choice: dict[str, Any]) -> None:
+    """Keep what a trial chose, for the next run on this machine.
+
+    Args:
+        question: All that the choice depends on.
+        choice: Plain values.
+    """
+    file = _cache_file()
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))
         entries = entries if isinstance(entries, dict) else {}
     except (OSError, ValueError):
         entries = {}
     try:
-        write_whole(file, json.dumps({**entries, key: asdict(form)}, indent=1) + "\n")
+        write_whole(file, json.dumps({**entries, _key(question): choice}, indent=1) + "\n")
     except OSError:  # a cache that can't be written costs time, not the run
         return
+
+
+def _entry(file: Path, key: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(file.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _cached(file: Path, key: str) -> Form | None:
+    """The form that an earlier trial chose; a file that can't be read is as if it weren't there."""
+    entry = _entry(file, key) or {}
+    try:
+        form = Form(
+            precision=entry["precision"],
+            memory_format=entry["memory_format"],
+            compiled=entry["compiled"] is True,
+            images_per_second=tuple((str(n), float(r)) for n, r in entry["images_per_second"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+    is_known = form.precision in CHOICES["precision"][1:] and form.memory_format in LAYOUTS
+    return form if is_known else None
 
 
 def _processor() -> str:

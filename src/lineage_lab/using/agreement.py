@@ -27,7 +27,7 @@ from lineage_lab.using.predictor import Predictor, files_of
 __all__ = ["MISTAKES", "Agreement", "Mistake", "same_answers"]
 
 EQUAL = 0.01  # of the scores' own spread: what rounding and another order of sums make
-EXPLAINED = 0.2  # of the difference may remain where mistakes are named
+EXPLAINED = 0.2  # of a difference may remain after the mistake that is named for it
 TOGETHER = 3  # mistakes at most that are looked for at once
 FEW = 12  # images of the search; what it finds is then held to all of them
 BEAM = 4  # sets of mistakes that are followed up
@@ -176,8 +176,7 @@ def same_answers(a: Predictor, b: Scores, images: Iterable[Path | str]) -> Agree
     elif _on_a_grid(theirs) and not _on_a_grid(ours):
         names, remaining = frozenset({"int8"}), difference
     else:
-        names, left = _explained(trial, theirs, difference * spread)
-        remaining = left / spread
+        names, remaining = _explained(trial, theirs, difference, spread)
     return Agreement(
         images=len(paths),
         differ=differ,
@@ -228,10 +227,13 @@ def _on_a_grid(logarithms: Tensor) -> bool:
     return all(rows)
 
 
-def _explained(trial: "_Trial", theirs: Tensor, difference: float) -> tuple[frozenset[str], float]:
+def _explained(
+    trial: "_Trial", theirs: Tensor, difference: float, spread: float
+) -> tuple[frozenset[str], float]:
     """The mistakes that give the other program's scores, and what remains of the difference."""
     singles = [frozenset({name}) for name in trial.possible()]
     beam: list[frozenset[str]] = [frozenset()]
+    best, remaining = frozenset[str](), difference
     for number in range(1, TOGETHER + 1):
         sets = {
             names | single
@@ -241,12 +243,14 @@ def _explained(trial: "_Trial", theirs: Tensor, difference: float) -> tuple[froz
         if not sets:
             break
         ranked = sorted((_distance_of(trial, names, theirs, FEW), sorted(names)) for names in sets)
-        chosen = frozenset(ranked[0][1])
-        remaining = _distance_of(trial, chosen, theirs, len(trial.paths))
-        if remaining <= EXPLAINED * difference:
-            return chosen, remaining
         beam = [frozenset(names) for _, names in ranked[:BEAM]]
-    return frozenset(), difference
+        left = _distance_of(trial, beam[0], theirs, len(trial.paths)) / spread
+        # One mistake more is named only if it is most of what the others leave.
+        if left <= EXPLAINED * remaining:
+            best, remaining = beam[0], left
+        if remaining <= EQUAL:
+            break
+    return (best, remaining) if remaining <= EXPLAINED * difference else (frozenset(), difference)
 
 
 def _distance_of(trial: "_Trial", names: frozenset[str], theirs: Tensor, few: int) -> float:

@@ -11,6 +11,7 @@ import ast
 import dataclasses
 import decimal
 import pathlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from lineage_site.mkdocs.before_fences import (
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+ESCAPED = re.compile(r";(?=--8<-- \[)")  # before a mark that is shown, not obeyed
 SHOWN = {"title", "hl_lines", "linenums"}  # how a fence looks; nothing to do with running it
 RUN = ("python", "pycon", "console", "bash")
 PARSED = ("toml", "yaml", "json")
@@ -66,7 +68,7 @@ class Fence:
 
     @property
     def body(self) -> str:
-        return self.block.body
+        return ESCAPED.sub("", self.block.body)
 
     @property
     def tolerance(self) -> decimal.Decimal | None:

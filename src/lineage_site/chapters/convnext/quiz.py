@@ -93,7 +93,7 @@ def _kernel(three: Anatomy, seven: Anatomy) -> Question:
             ),
             Choice(
                 "About twice as much.",
-                "So it would be, and worse, for a dense convolution, where each output channel "
+                "It would be that and more for a dense convolution, where each output channel "
                 "filters all input channels.",
             ),
         ),
@@ -133,16 +133,18 @@ def _scale() -> Question:
         (
             Choice(
                 "Almost what it would compute without its blocks.",
-                "Stem, downsamplings and head. The blocks wake up as their scale grows.",
+                "That is stem, downsamplings and head, until the blocks wake up as their scale "
+                "grows.",
                 right=True,
             ),
             Choice(
                 "Almost 0 everywhere.",
-                "The input of each block goes past it and is added: the signal arrives whole.",
+                "The input of each block goes past it and is added, so that the signal arrives "
+                "whole.",
             ),
             Choice(
                 "The same as with a scale of 1, since the norms undo it.",
-                "No norm stands between the scale and the sum. Only a norm after the sum could "
+                "There is no norm between the scale and the sum. Only a norm after the sum could "
                 "see it, and there the input has swallowed it.",
             ),
         ),
@@ -166,8 +168,8 @@ def _cost(network: Anatomy) -> Question:
             ),
             Choice(
                 f"The same: {first.macs:,}.",
-                "From stage to stage a quarter of the pixels, and twice the channels on both "
-                "sides: the two cancel.",
+                "Each stage has a quarter of the pixels and twice the channels on both sides, so "
+                "that the two cancel.",
                 right=True,
             ),
         ),

@@ -50,8 +50,8 @@ def questions() -> tuple[Question, ...]:
                 ),
                 Choice(
                     "Four times both.",
-                    "Right for the multiply-adds. But a filter has as many weights on a large map "
-                    "as on a small one.",
+                    "That is right for the multiply-adds, but a filter has as many weights on a "
+                    "large map as on a small one.",
                 ),
             ),
         ),

@@ -61,7 +61,7 @@ def questions() -> tuple[Question, ...]:
                 ),
                 Choice(
                     "A pooling layer of stride 16.",
-                    "Pooling has no weights. It would keep three channels, not make "
+                    "Pooling has no weights, and it would keep three channels, not make "
                     f"{dim} of them.",
                 ),
             ),
@@ -72,8 +72,8 @@ def questions() -> tuple[Question, ...]:
             (
                 Choice(
                     "They become those of another class.",
-                    "Which class should that be? Nothing in the network can tell the two pictures "
-                    "apart.",
+                    "Nothing in the network can tell the two pictures apart, so which class should "
+                    "that be?",
                 ),
                 Choice(
                     "They change a little, since attention weighs near patches more.",
@@ -115,7 +115,7 @@ def questions() -> tuple[Question, ...]:
             (
                 Choice(
                     f"ViT-B/16: in its first block. ResNet-50: from layer {reach} on.",
-                    "One attention connects all tokens. Windows have to grow, layer by layer.",
+                    "One attention connects all tokens, while windows grow layer by layer.",
                     right=True,
                 ),
                 Choice(
