@@ -69,6 +69,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "docs/results/depthwise.json",
         "docs/results/models-all.json",
     ),
+    "weights": ("pages.weights_from_anywhere", "docs/results/same-weights.json"),
     "your_run": ("pages.your_run", "docs/results/elpv-lite.json"),
     "choosing": ("pages.choosing", "docs/results/latency.json"),
     "photo": (
