@@ -1,8 +1,8 @@
 """What each counter prints for the same networks, and what it leaves behind in them.
 
 The script makes an environment of its own in a temporary folder from the versions below, since
-the counters want each other's modules; this project's own count is made with the Python that runs
-the script. Each counter runs in a process of its own.
+the counters want each other's modules. This project's count is made there too, from its source, so
+that the script needs nothing but Python. Each counter runs in a process of its own.
 
     python benchmarks/counters.py --json docs/results/counters.json
     python benchmarks/counters.py --against docs/results/counters.json   # exit code 1 on a change
@@ -53,6 +53,7 @@ COUNTERS = {
     "FlopCounterMode, no_grad": "FLOPs",
     "FlopCounterMode, math attention": "FLOPs",
 }
+BY_HAND = "by hand"
 SIZE = (3, 224, 224)
 
 
@@ -138,8 +139,8 @@ def counter(name: str) -> Callable[[Any, tuple[int, ...]], tuple[int, int | None
     def torchinfo(model: Any, size: tuple[int, ...]) -> tuple[int, int | None]:
         from torchinfo import summary
 
-        found = summary(model, input_size=(1, *size), verbose=0)
-        return int(found.total_mult_adds), found.total_params
+        statistics = summary(model, input_size=(1, *size), verbose=0)
+        return int(statistics.total_mult_adds), statistics.total_params
 
     def calflops(model: Any, size: tuple[int, ...]) -> tuple[int, int | None]:
         from calflops import calculate_flops
@@ -200,7 +201,7 @@ def left_behind(name: str) -> dict[str, Any]:
 def measured(name: str) -> dict[str, Any]:
     """All that is asked of one counter; a failure is an answer too."""
 
-    def asked(what: Callable[[], Any]) -> Any:
+    def answer(what: Callable[[], Any]) -> Any:
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 return what()
@@ -208,14 +209,14 @@ def measured(name: str) -> dict[str, Any]:
             return {"fails": f"{type(error).__name__}: {error}".splitlines()[0][:160]}
 
     count = counter(name)
-    found: dict[str, Any] = {"networks": {}, "layers": {}}
+    answers: dict[str, Any] = {"networks": {}, "layers": {}}
     for key in NETWORKS:
-        found["networks"][key] = asked(lambda key=key: count(network(key).eval(), SIZE))
+        answers["networks"][key] = answer(lambda key=key: count(network(key).eval(), SIZE))
     for key, (module, size, _) in layers().items():
-        figure = asked(lambda module=module, size=size: count(module.eval(), size))
-        found["layers"][key] = figure if isinstance(figure, dict) else figure[0]
-    found["left"] = asked(lambda: left_behind(name))
-    return found
+        figure = answer(lambda module=module, size=size: count(module.eval(), size))
+        answers["layers"][key] = figure if isinstance(figure, dict) else figure[0]
+    answers["left"] = answer(lambda: left_behind(name))
+    return answers
 
 
 def run(python: str, name: str, path: str) -> dict[str, Any]:
@@ -227,8 +228,8 @@ def run(python: str, name: str, path: str) -> dict[str, Any]:
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{name} did not run:\n{done.stderr[-3000:]}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return printed
 
 
 def made(folder: Path) -> tuple[str, Path]:
@@ -244,16 +245,15 @@ def made(folder: Path) -> tuple[str, Path]:
     return str(python), aside
 
 
-def compared(kept: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def changes(kept: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What differs, a line each."""
     lines = []
-    for name, found in now["counters"].items():
+    for name, answers in now["counters"].items():
         before = kept["counters"].get(name, {})
-        for part in ("networks", "layers", "left"):
-            pairs = found[part].items() if isinstance(found[part], dict) else ()
-            for key, value in pairs:
+        for part, figures in answers.items():
+            for key, value in figures.items():
                 old = before.get(part, {}).get(key)
-                if json.loads(json.dumps(value)) != old:
+                if value != old:
                     lines.append(f"{name}, {key}: {old} is kept, {value} came")
     return lines
 
@@ -267,20 +267,19 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.count:
         warnings.simplefilter("ignore")
-        print(json.dumps(measured(arguments.count)))
+        name = arguments.count
+        by_hand = {key: macs for key, (_, _, macs) in layers().items()}
+        print(json.dumps(by_hand if name == BY_HAND else measured(name)))
         return
     with contextlib.ExitStack() as stack:
         folder = arguments.environment or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         python, aside = made(folder.resolve())
+        paths = {"thop": str(aside), "ours": str(Path(__file__).parents[1] / "src")}
         counters = {}
         for name in COUNTERS:
-            mine = name == "ours"
-            path = {"thop": str(aside), "ours": str(Path(__file__).parents[1] / "src")}.get(
-                name, ""
-            )
-            counters[name] = run(sys.executable if mine else python, name, path)
+            counters[name] = run(python, name, paths.get(name, ""))
             print(name, counters[name]["networks"], flush=True)
-    by_hand = {key: macs for key, (_, _, macs) in layers().items()}
+        by_hand = run(python, BY_HAND, "")
     now = {
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
@@ -294,9 +293,9 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n")
     if arguments.against:
-        changes = compared(json.loads(arguments.against.read_text()), now)
-        print("\n".join(changes) or "nothing changed")
-        sys.exit(bool(changes))
+        lines = changes(json.loads(arguments.against.read_text()), now)
+        print("\n".join(lines) or "nothing changed")
+        sys.exit(bool(lines))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lineage_lab.chapters.photos import sample
 from lineage_lab.comparing.provenance import provenance
@@ -200,9 +200,8 @@ def bits(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[str,
     model = predictor.model
     torch.set_num_threads(1)
     with torch.inference_mode():
-        plain = model(batch)
-    spread = float(plain.std())
-    for name, way in ways(model, batch):
+        spread = float(model(batch).std())
+    for name, way, plain in ways(model, batch):
         with torch.no_grad():
             try:
                 scores = torch.as_tensor(way()).float()
@@ -222,12 +221,18 @@ def bits(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[str,
     yield {"crops": number, "ways": found}
 
 
-def ways(model: torch.nn.Module, batch: Tensor) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """The same network and the same images, by another way."""
+def ways(model: nn.Module, batch: Tensor) -> Iterator[tuple[str, Callable[[], Any], Tensor]]:
+    """The same network and the same images by another way; what it is compared with."""
+    with torch.inference_mode():
+        plain = model(batch)
+        alone = torch.cat([model(image) for image in batch.split(1)])
 
-    def threads() -> Tensor:
+    def one_by_one() -> Tensor:
+        return torch.cat([model(image) for image in batch.split(1)])
+
+    def threads(run: Callable[[], Tensor]) -> Tensor:
         torch.set_num_threads(2)
-        return model(batch)
+        return run()
 
     def channels_last() -> Tensor:
         model.to(memory_format=torch.channels_last)
@@ -265,15 +270,16 @@ def ways(model: torch.nn.Module, batch: Tensor) -> Iterator[tuple[str, Callable[
         with torch.autocast("cpu", torch.bfloat16):
             return model(batch)
 
-    yield "again", lambda: model(batch)
-    yield "channels_last", channels_last
-    yield "one by one", lambda: torch.cat([model(image) for image in batch.split(1)])
-    yield "two threads", threads
-    yield "torch.export", exported
-    yield "ONNX, dynamo", lambda: onnx(dynamo=True)
-    yield "ONNX, TorchScript", lambda: onnx(dynamo=False)
-    yield "torch.compile", lambda: torch.compile(model)(batch)
-    yield "bf16 autocast", lower
+    yield "again", lambda: model(batch), plain
+    yield "channels_last", channels_last, plain
+    yield "one by one", one_by_one, plain
+    yield "two threads", lambda: threads(lambda: model(batch)), plain
+    yield "two threads, one by one", lambda: threads(one_by_one), alone
+    yield "torch.export", exported, plain
+    yield "ONNX, dynamo", lambda: onnx(dynamo=True), plain
+    yield "ONNX, TorchScript", lambda: onnx(dynamo=False), plain
+    yield "torch.compile", lambda: torch.compile(model)(batch), plain
+    yield "bf16 autocast", lower, plain
 
 
 def main() -> None:

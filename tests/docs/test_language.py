@@ -26,6 +26,8 @@ PAGES = [
         "timeline",
         "choosing",
         "how-to-read-the-numbers",
+        "count-it-with-another-tool",
+        "from-training-to-serving",
         "troubleshooting",
         "index",
     )

@@ -55,6 +55,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "references": ("pages.references",),
     "names": ("pages.models",),
+    "counters": ("pages.count_it_with_another_tool", "docs/results/counters.json"),
+    "serving": (
+        "pages.from_training_to_serving",
+        "docs/results/serving.json",
+        "docs/results/same-name.json",
+    ),
     "reading": ("pages.read_the_resnet_paper",),
     "recipes": (
         "pages.fine_tune.recipes",

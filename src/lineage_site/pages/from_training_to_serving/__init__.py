@@ -1,0 +1,1 @@
+"""The page on what goes wrong in silence after training."""
