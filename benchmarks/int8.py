@@ -2,8 +2,8 @@
 
 EfficientNet-Lite0 with its published weights names random crops of photographs that scikit-image
 and scikit-learn ship. Each scheme is calibrated on other crops of the same photographs. ONNX
-Runtime's own ways stand beside ours, and ours with one part of it left out or changed. `robust` says
-whether a scheme's weights have the 7 bits that no x86 processor overflows.
+Runtime's own ways stand beside ours, and ours with one part of it left out or changed. `robust`
+says whether a scheme's weights have the 7 bits that no x86 processor overflows.
 
     pip install -e ".[bench,export]"
     python benchmarks/int8.py --json docs/results/int8.json

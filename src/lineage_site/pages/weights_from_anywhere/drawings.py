@@ -32,12 +32,11 @@ def libraries(found: dict[str, Any]) -> str:
         each = " | ".join(cells.get((family, library), "none") for library in LIBRARIES)
         lines.append(f"| {name} | {each} |")
     versions = ", ".join(f"{name} {version}" for name, version in sorted(found["versions"].items()))
-    lines += [
-        "",
-        "Largest difference of a logit, as a share of the logits’ standard deviation; two images of "
-        f"noise, random weights. “None”: the library has no such network. {versions}. "
-        f"{machine(found | {'runs': {}})} `python benchmarks/same_weights.py` makes the run.",
-    ]
+    lines.append(
+        "\nLargest difference of a logit, as a share of the logits’ standard deviation; two images "
+        f"of noise, random weights. “None”: the library has no such network. {versions}. "
+        f"{machine(found | {'runs': {}})} `python benchmarks/same_weights.py` makes the run."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -46,7 +45,7 @@ def _cell(row: dict[str, Any]) -> str:
 
 
 def vgg(rows: list[dict[str, Any]]) -> str:
-    """timm's VGG away from 224 pixels."""
+    """A row a side of the image, for timm's VGG."""
     lines = ["| side of the image | largest difference, in standard deviations |", "| --- | --: |"]
     lines += [f"| {row['side']} px | {row['difference'] / row['spread']:.2f} |" for row in rows]
     return "\n".join(lines) + "\n"
