@@ -28,6 +28,7 @@ PAGES = [
         "how-to-read-the-numbers",
         "count-it-with-another-tool",
         "from-training-to-serving",
+        "weights-from-anywhere",
         "troubleshooting",
         "index",
     )

@@ -37,6 +37,7 @@ CHAPTERS = [
     ROOT / "docs" / "how-to-read-the-numbers.md",
     ROOT / "docs" / "count-it-with-another-tool.md",
     ROOT / "docs" / "from-training-to-serving.md",
+    ROOT / "docs" / "weights-from-anywhere.md",
     *sorted((ROOT / "docs" / "try").glob("*.md")),
 ]
 # A digit inside a name is no number: LeNet-5, ResNet-50, v1.5, C3, VGG-16, 2D, B0.
