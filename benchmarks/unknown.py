@@ -22,43 +22,48 @@ from lineage_lab import describe
 from lineage_lab.comparing.provenance import provenance
 
 
-def asked(name: str) -> dict[str, Any]:
+def unknown_of(name: str) -> dict[str, Any]:
     """What `describe` does not know of a network; empty if it knows all."""
     try:
         with torch.device("meta"):
             model = timm.create_model(name).eval()
-        with patch("lineage_lab.anatomy.network._saved_bytes", return_value=None):  # not asked here
+        with patch("lineage_lab.anatomy.network._saved_bytes", return_value=None):  # takes longest
             anatomy = describe(model, model.pretrained_cfg["input_size"])
     except Exception as error:
         return {"fails": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
-    found: dict[str, Any] = {}
+    unknown: dict[str, Any] = {}
     if anatomy.not_counted:
-        found["not_counted"] = anatomy.not_counted
+        unknown["not_counted"] = anatomy.not_counted
     if anatomy.unknown_after:
-        found["unknown_after"] = anatomy.unknown_after
+        unknown["unknown_after"] = anatomy.unknown_after
     if anatomy.receptive_field is None and not anatomy.unknown_after:
-        found["no_map"] = True
-    return found
+        unknown["no_map"] = True
+    return unknown
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("names", nargs="*", help="networks of timm; all if there are none")
+    parser.add_argument("--json", type=Path, help="where to keep the list; goes on where it was")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    names = arguments.names or timm.list_models()
-    kept: dict[str, Any] = {"networks": len(names), "unknown": {}}
-    for name in names:
-        if found := asked(name):
-            kept["unknown"][name] = found
-            print(name, found, flush=True)
+    path, names = arguments.json, arguments.names or timm.list_models()
+    empty: dict[str, Any] = {"known": [], "unknown": {}}
+    record = json.loads(path.read_text()) if path and path.is_file() else empty
+    for number, name in enumerate(names, 1):
+        if name in record["known"] or name in record["unknown"]:
+            continue
+        if unknown := unknown_of(name):
+            record["unknown"][name] = unknown
+            print(f"{number} of {len(names)}, {name}: {unknown}", flush=True)
+        else:
+            record["known"].append(name)
         gc.collect()
-    kept["share"] = round(len(kept["unknown"]) / len(names), 4)
-    kept["provenance"] = provenance()
-    print(f"{len(kept['unknown'])} of {len(names)}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+        record["provenance"] = provenance()
+        if path:
+            path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    known, unknown = len(record["known"]), len(record["unknown"])
+    print(f"{unknown} of {known + unknown} print unknown, {unknown / (known + unknown):.1%}")
 
 
 if __name__ == "__main__":
