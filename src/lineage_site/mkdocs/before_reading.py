@@ -38,7 +38,8 @@ ON_PAGE = "*[This part is on the page.]({page})*"
 # Folded boxes that the reading time leaves out, and what it reckons with.
 FOLDED = ("success", "tip", "example")
 WORDS, LINES, FIGURES = 200, 30, 6  # a minute
-UNREAD = re.compile(r"^\[\^[^\n]*$|<[^>]*>", re.MULTILINE)  # notes and tags
+# Notes, includes and tags; the `<` of an include is none that begins a tag.
+UNREAD = re.compile(r"^\[\^[^\n]*$|^[ \t]*--8<--[^\n]*$|</?[a-zA-Z!][^>]*>", re.MULTILINE)
 FIGURE = '<figure class="ll-figure"'
 # What a reader can do, beside copying a snippet.
 QUESTION = '<section class="ll-question"'
