@@ -249,12 +249,12 @@ def changes(kept: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What differs, a line each."""
     lines = []
     for name, answers in now["counters"].items():
-        before = kept["counters"].get(name, {})
         for part, figures in answers.items():
-            for key, value in figures.items():
-                old = before.get(part, {}).get(key)
-                if value != old:
-                    lines.append(f"{name}, {key}: {old} is kept, {value} came")
+            before = kept["counters"].get(name, {}).get(part, {})
+            for key in {**before, **figures}:
+                old, new = before.get(key), figures.get(key)
+                if new != old:
+                    lines.append(f"{name}, {key}: {old} is kept, {new} came")
     return lines
 
 

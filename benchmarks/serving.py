@@ -158,6 +158,9 @@ def mistakes(folder: Path, number: int, found: dict[str, Any]) -> Iterator[dict[
         "int8_per_channel": lambda: eight_bits(
             predictor, folder, calibration, per_channel=True, **unsigned()
         ),
+        "int8_reduced": lambda: eight_bits(
+            predictor, folder, calibration, per_channel=True, reduce_range=True, **unsigned()
+        ),
         "nearest": lambda: mistaken(predictor, "nearest"),
         "opencv_area": lambda: opencv(predictor, "INTER_AREA"),
         "lanczos": lambda: mistaken(predictor, "lanczos"),

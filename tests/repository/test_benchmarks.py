@@ -1,5 +1,6 @@
 """What a benchmark keeps: finished runs, of one machine."""
 
+import copy
 import importlib
 import importlib.util
 import json
@@ -10,6 +11,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
+
+from lineage_lab import describe
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "benchmarks" / "finetune.py"
@@ -86,3 +90,54 @@ def test_the_kept_ratios_are_those_of_the_kept_runs(name: str) -> None:
             assert [kept["networks"][network][lap] for network in networks] == ratios
             assert ratio == pytest.approx(math.prod(ratios) ** (1 / len(ratios)))
         assert kept["median"] == statistics.median(kept["rounds"])
+
+
+@pytest.fixture(scope="module")
+def counters() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FILE.parent)
+        return importlib.import_module("counters")
+
+
+@pytest.mark.parametrize("network", ["resnet50", "vit_b_16"])
+def test_the_kept_count_of_ours_is_what_describe_counts_today(
+    counters: ModuleType, network: str
+) -> None:
+    kept = json.loads((RESULTS / "counters.json").read_text())
+    with torch.device("meta"):
+        model = counters.network(network)
+    anatomy = describe(model.eval(), tuple(kept["size"]))
+    assert [anatomy.macs, anatomy.parameters] == kept["counters"]["ours"]["networks"][network]
+
+
+def test_describe_counts_single_layers_as_by_hand(counters: ModuleType) -> None:
+    for name, (module, size, by_hand) in counters.layers().items():
+        assert describe(module.eval(), size).macs == by_hand, name
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("networks", "googlenet", [1, 2]),
+        ("layers", "ReLU", 8),
+        ("left", "mode", "eval"),
+        ("left", "fails", "RuntimeError: gone"),
+    ],
+)
+def test_a_counter_that_changes_is_said(
+    counters: ModuleType, part: str, key: str, value: object
+) -> None:
+    kept = json.loads((RESULTS / "counters.json").read_text())
+    now = copy.deepcopy(kept)
+    assert counters.changes(kept, now) == []
+    now["counters"]["thop"][part][key] = value
+    (line,) = counters.changes(kept, now)
+    assert line.startswith(f"thop, {key}: ")
+    assert line.endswith(f" is kept, {value} came")
+
+
+def test_a_figure_that_no_longer_comes_is_said(counters: ModuleType) -> None:
+    kept = json.loads((RESULTS / "counters.json").read_text())
+    now = copy.deepcopy(kept)
+    del now["counters"]["thop"]["layers"]["ReLU"]
+    assert counters.changes(kept, now) == ["thop, ReLU: 0 is kept, None came"]

@@ -143,10 +143,12 @@ def test_the_nightly_issue_is_opened_once(open_issues: str, said: str, tmp_path:
     gh.write_text(f'#!/bin/sh\n[ "$2" = list ] && echo "{open_issues}" || echo "$@" > told\n')
     gh.chmod(0o755)
     (tmp_path / "versions.txt").write_text("torch==9\n")
+    (tmp_path / "counters.txt").write_text("thop, resnet50: 1 is kept, 2 came\n")
     names = {
         "TITLE": "It fails",
         "NEWEST": "failure",
         "LOWEST": "success",
+        "COUNTERS": "failure",
         "GPU": "skipped",
         "RUN": "https://x/1",
     }
@@ -158,7 +160,9 @@ def test_the_nightly_issue_is_opened_once(open_issues: str, said: str, tmp_path:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "told").read_text().startswith(f"issue {said} ")
     body = (tmp_path / "body.md").read_text()
-    assert "Newest dependencies: failure. Lowest: success. GPU: skipped." in body
+    words = "Newest dependencies: failure. Lowest: success. Counters: failure. GPU: skipped."
+    assert words in body
+    assert "thop, resnet50: 1 is kept, 2 came" in body
     assert "torch==9" in body
 
 

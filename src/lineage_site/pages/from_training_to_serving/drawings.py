@@ -18,6 +18,7 @@ WRONG = {
     "antialias": "bilinear without antialias",
     "opencv_linear": "read and scaled by OpenCV, INTER_LINEAR",
     "int8_per_channel": "eight bits, per channel with unsigned activations",
+    "int8_reduced": "the same with seven bits for the weights",
     "bicubic": "Pillow’s bicubic for its bilinear",
     "nearest": "scaled to the nearest pixel",
     "opencv_area": "read and scaled by OpenCV, INTER_AREA",
