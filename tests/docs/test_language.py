@@ -20,6 +20,7 @@ PAGES = [
     ROOT / "docs" / f"{name}.md"
     for name in (
         "chapters/lenet5",
+        "chapters/resnet",
         "chapters/vit",
         "chapters/efficientnet",
         "chapters/convnext",
