@@ -20,6 +20,7 @@ PAGES = [
     ROOT / "docs" / f"{name}.md"
     for name in (
         "chapters/lenet5",
+        "chapters/alexnet",
         "chapters/resnet",
         "chapters/vit",
         "chapters/efficientnet",
