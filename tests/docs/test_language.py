@@ -21,6 +21,7 @@ PAGES = [
     for name in (
         "chapters/lenet5",
         "chapters/alexnet",
+        "chapters/vgg",
         "chapters/resnet",
         "chapters/vit",
         "chapters/efficientnet",
