@@ -22,6 +22,7 @@ PAGES = [
         "chapters/lenet5",
         "chapters/alexnet",
         "chapters/vgg",
+        "chapters/googlenet",
         "chapters/resnet",
         "chapters/vit",
         "chapters/efficientnet",
