@@ -84,11 +84,6 @@ def replace_head(model: Model, num_classes: int) -> Model:
             f"{wrapper} has already noted which parameters it trains: replace the head first, "
             f"then wrap. replace_head(model, {num_classes}), and {wrapper} afterwards"
         )
-    if type(network).__name__ == "LeNet5":
-        raise TypeError(
-            "lenet5 compares with fixed codes and has no head to replace: "
-            'create_model("lenet5", num_classes=…) takes up to 10, or take "lenet5_modern"'
-        )
     for path, old in _heads(network):
         parent, _, leaf = path.rpartition(".")
         parents = parent.split(".") if parent else []
@@ -201,6 +196,11 @@ def scores(result: Any) -> Tensor:
 
 def _heads(model: nn.Module) -> list[tuple[str, Layer]]:
     """Path and layer of the main head, then of each auxiliary one."""
+    if type(model).__name__ == "LeNet5":
+        raise TypeError(
+            "lenet5 compares with fixed codes and has no head to replace: "
+            'create_model("lenet5", num_classes=…) takes up to 10, or take "lenet5_modern"'
+        )
     origin = type(model).__module__
     if origin.startswith(tuple(f"torchvision.models.{task}" for task in OTHER_TASKS)):
         raise ValueError(
