@@ -13,6 +13,7 @@ from PIL import Image
 
 from lineage_lab.data import sets as data
 from lineage_lab.data.sets import (
+    DECODING,
     ImageSet,
     Preprocessing,
     digits,
@@ -190,7 +191,8 @@ GOOD = {"size": 224, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2], "channels"
 
 def test_preprocessing_goes_through_json_and_back() -> None:
     made = Preprocessing(size=224, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2))
-    assert made.to_dict() == GOOD
+    assert made.to_dict() == {**GOOD, **DECODING, "channel_order": "RGB"}
+    assert Preprocessing.from_dict(GOOD) == made  # as files of before have it
     assert Preprocessing.from_dict(json.loads(json.dumps(made.to_dict()))) == made
     Preprocessing(size=32, mean=(0.1,), std=(0.3,), channels=1)
     Preprocessing(size=32, mean=(0.1,) * 3, std=(0.3,) * 3, channels=1)  # repeated grey
