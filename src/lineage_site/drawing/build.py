@@ -75,7 +75,11 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "docs/results/depthwise.json",
         "docs/results/models-all.json",
     ),
-    "weights": ("pages.weights_from_anywhere", "docs/results/same-weights.json"),
+    "weights": (
+        "pages.weights_from_anywhere",
+        "docs/results/same-weights.json",
+        "docs/results/int8.json",
+    ),
     "your_run": ("pages.your_run", "docs/results/elpv-lite.json"),
     "choosing": ("pages.choosing", "docs/results/latency.json"),
     "photo": (

@@ -1,4 +1,4 @@
-"""The same weights in another library: how far its logits are from ours, as Markdown."""
+"""The same weights in another library, and in fewer bits: how far the scores move, as Markdown."""
 
 from typing import Any
 
@@ -21,7 +21,11 @@ LIBRARIES = ("torchvision", "timm", "transformers")
 def draw() -> dict[str, str]:
     """The tables of the page."""
     found = read("same-weights")
-    return {"libraries.md": libraries(found), "vgg.md": vgg(found["vgg_away"])}
+    return {
+        "libraries.md": libraries(found),
+        "vgg.md": vgg(found["vgg_away"]),
+        "int8.md": int8(read("int8")),
+    }
 
 
 def libraries(found: dict[str, Any]) -> str:
@@ -48,4 +52,19 @@ def vgg(rows: list[dict[str, Any]]) -> str:
     """A row a side of the image, for timm's VGG."""
     lines = ["| side of the image | largest difference, in standard deviations |", "| --- | --: |"]
     lines += [f"| {row['side']} px | {row['difference'] / row['spread']:.2f} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def int8(found: dict[str, Any]) -> str:
+    """A row a way to fewer bits: answers that stay, size and speed beside float32."""
+    lines = ["| | same answers | size | speed |", "| --- | --: | --: | --: |"]
+    for name, row in found["rows"].items():
+        cells = f"{row['agreement']:.1%} | {row['size_ratio']:.2f} | {row['speed_ratio']:.2f}×"
+        lines.append(f"| {name} | {cells.replace('%', ' %')} |")
+    lines.append(
+        f"\n`{found['network']}`, {found['crops']} crops of photographs, calibrated on "
+        f"{found['calibrated_on']} others. Size and speed are those of float32 in ONNX Runtime "
+        f"{found['provenance']['onnxruntime']}, one image at a time; for speed, more is faster. "
+        f"{machine(found | {'runs': {}})} `python -m benchmarks.int8` makes the run."
+    )
     return "\n".join(lines) + "\n"
