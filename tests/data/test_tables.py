@@ -227,3 +227,21 @@ def test_what_is_no_table_is_refused(root: Path) -> None:
     text = "image,label\n" + "".join(f"{n},{'aé'[i % 2]}\n" for i, n in enumerate(names))
     (root / "y.csv").write_bytes(text.encode("cp1252"))
     assert load(root / "y.csv", size=8).classes == ("a", "é")
+
+
+def test_a_table_whose_name_ends_in_what_it_holds(root: Path) -> None:
+    """As HAM10000 and Roboflow's export lay it out."""
+    names = [*images(root / "part_1", 3), *images(root / "part_2", 3)]
+    for number, path in enumerate(sorted(root.rglob("*.jpg"))):
+        path.rename(path.with_name(f"ISIC_{number}.jpg"))
+    rows = [f"ISIC_{number},{'ab'[number % 2]}" for number in range(len(names))]
+    table(root / "HAM10000_metadata.csv", "image_id,dx", *rows)
+    _, report = look(Source(root))
+    assert any("gives other labels than the folders" in note for note in report.notes)
+
+    other = root.parent / "other"
+    for number, name in enumerate(images(other / "train", 4)):
+        (other / "train" / name).rename(other / "train" / f"{number}.jpg")
+    table(other / "train" / "_classes.csv", "filename, cat, dog",
+          *(f"{number}.jpg, {number % 2}, {1 - number % 2}" for number in range(4)))  # fmt: skip
+    assert named(other) == {f"{n}.jpg": ("dog", "cat")[n % 2] for n in range(4)}

@@ -8,6 +8,7 @@ in an image, or is told.
 import csv
 import io
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -80,7 +81,9 @@ def find(folder: Path) -> list[Path]:
             stem = path.stem.lower()
             if stem.startswith(".") or any(word in stem for word in ANSWERS):
                 continue
-            if not (stem in METADATA or part_of(path.stem)[0] or stem == place.name.lower()):
+            last = re.split(r"[-_ ]", stem)[-1]  # HAM10000_metadata, _classes
+            if not ({stem, last} & set(METADATA) or part_of(path.stem)[0]
+                    or stem == place.name.lower()):  # fmt: skip
                 continue
             try:
                 table = _read(path, head=True)
