@@ -87,7 +87,7 @@ def _filters(model: EfficientNet) -> str:
 def _evidence(model: EfficientNet, image: Image.Image, label: str) -> tuple[Tensor, float]:
     """The class's map ``[side / 32, side / 32]``, and its probability."""
     index = imagenet_classes().index(label)
-    features = model.last(model.stages(model.stem(as_input(image, 224))))[0]
+    features = model.last(model.stages(model.stem(model.pad(as_input(image, 224)))))[0]
     scores = model.head(features.mean(dim=(1, 2)))
     evidence = torch.einsum("c,chw->hw", model.head.weight[index], features)
     return evidence, scores.softmax(0)[index].item()
