@@ -143,7 +143,9 @@ def found_in(text: str) -> list[str]:
                 wrong.append(name)
             if name == "torch.load" and given.get("weights_only") != "True":
                 wrong.append("torch.load without weights_only=True")
-            if name.endswith("np.load") or given.get("allow_pickle") == "True":
+            if name.endswith("np.load") and given.get("allow_pickle") != "False":
+                wrong.append(name)
+            if given.get("allow_pickle") == "True":
                 wrong.append(name)
             if given.get("shell") == "True" or given.get("weights_only") == "False":
                 wrong.append(f"{name} with {given}")
@@ -159,7 +161,8 @@ def test_the_package_has_nothing_that_runs_a_file() -> None:
 
 @pytest.mark.parametrize("text", [
     "import pickle", "from pickle import loads", "eval('1')", "exec('1')", "torch.load(x)",
-    "torch.load(x, weights_only=False)", "np.load(x, allow_pickle=True)", "import subprocess",
+    "torch.load(x, weights_only=False)", "np.load(x, allow_pickle=True)", "np.load(x)",
+    "import subprocess",
     "torch.hub.load('a/b', 'c')", "import yaml", "run(x, shell=True)"])  # fmt: skip
 def test_what_is_planted_is_found(text: str) -> None:
     assert found_in(text)
