@@ -33,6 +33,8 @@ PAGES = [
         "count-it-with-another-tool",
         "from-training-to-serving",
         "weights-from-anywhere",
+        "fine-tune",
+        "swap-the-head",
         "troubleshooting",
         "index",
     )

@@ -173,6 +173,11 @@ REFERENCES: tuple[Reference, ...] = (
         "https://arxiv.org/abs/1611.05431", "groups come back: cardinality",
     ),
     Reference(
+        "alain2016", ("Guillaume Alain", "Yoshua Bengio"),
+        "Understanding intermediate layers using linear classifier probes", "arXiv", 2016,
+        "https://arxiv.org/abs/1610.01644", "the linear probe",
+    ),
+    Reference(
         "zhou2016", ("Bolei Zhou", "others"),
         "Learning Deep Features for Discriminative Localization",
         "CVPR 2016", 2016, "https://arxiv.org/abs/1512.04150",
@@ -312,6 +317,12 @@ REFERENCES: tuple[Reference, ...] = (
         "Scaling Up Your Kernels to 31x31: Revisiting Large Kernel Design in CNNs",
         "CVPR 2022", 2022, "https://arxiv.org/abs/2203.06717",
         "larger kernels than ConvNeXt's",
+    ),
+    Reference(
+        "frantar2022", ("Elias Frantar", "Saleh Ashkboos", "Torsten Hoefler", "Dan Alistarh"),
+        "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers",
+        "arXiv", 2022, "https://arxiv.org/abs/2210.17323",
+        "rounding the weights of a layer together",
     ),
     Reference(
         "woo2023", ("Sanghyun Woo", "others"),
