@@ -6,7 +6,7 @@ Runtime's own ways stand beside ours, and ours with one part of it left out or c
 says whether a scheme's weights have the 7 bits that no x86 processor overflows.
 
     pip install -e ".[bench,export]"
-    python benchmarks/int8.py --json docs/results/int8.json
+    python -m benchmarks.int8 --json docs/results/int8.json
 """
 
 import argparse

@@ -68,9 +68,10 @@ def of_no_library(folder: Path) -> Path:
             lambda folder: shards(folder, {"weight_map": {}}),
             "is no index of shards: .*weight_map is empty",
         ),
-        (
+        pytest.param(
             lambda folder: shards(folder, {"weight_map": {"x": "1.safetensors"}}),
             "names the shard 1.safetensors, which is not there: bring it",
+            marks=pytest.mark.fault("shard-missing"),
         ),
         (of_no_library, "x.pth is not of lenet5_modern: .*Nothing was loaded"),
     ],

@@ -102,6 +102,7 @@ def test_any_importable_class_with_plain_arguments_is_told(nets) -> None:
     assert again.fc.bias is None
 
 
+@pytest.mark.fault("no-builder")
 def test_what_cannot_be_told_says_what_to_pass(nets) -> None:
     class Local(nn.Module):
         def __init__(self) -> None:
@@ -122,6 +123,7 @@ def test_what_cannot_be_told_says_what_to_pass(nets) -> None:
             name_of(model)
 
 
+@pytest.mark.fault("not-allowed")
 def test_nothing_is_imported_that_is_not_allowed_by_name(nets, capsys) -> None:
     text = "strangers_nets.Net(width=8)"
     del sys.modules["strangers_nets"]

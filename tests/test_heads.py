@@ -335,6 +335,7 @@ def test_finding_the_head_leaves_the_network_as_it_was() -> None:
     assert all(p.grad is None for p in model.parameters())
 
 
+@pytest.mark.fault("scores-unknown")
 def test_what_a_network_gives_is_read_as_scores() -> None:
     tensor, other = torch.zeros(2, 3), torch.ones(2, 3)
     googlenet = tvm.GoogLeNetOutputs(tensor, other, other)

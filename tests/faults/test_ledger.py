@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def said(text: str) -> list[str]:
     return whole
 
 
+@cache
+def all_said() -> tuple[str, ...]:
+    """The texts of the whole package, each on one line."""
+    paths = (ROOT / "src" / "lineage_lab").rglob("*.py")
+    return tuple(" ".join(text.split()) for path in paths for text in said(path.read_text()))
+
+
 def test_every_line_has_exactly_one_test() -> None:
     here = Counter(
         name for path in (ROOT / "tests").rglob("test_*.py") for name in marked(path.read_text())
@@ -51,17 +59,11 @@ def test_a_mark_is_found() -> None:
 @pytest.mark.parametrize("name", [fault.id for fault in FAULTS if fault.says])
 def test_the_words_are_those_of_the_code(name: str) -> None:
     fault = find(name)
-    texts = [
-        text
-        for path in (ROOT / "src" / "lineage_lab").rglob("*.py")
-        if path.name != "faults.py"
-        for text in said(path.read_text())
-    ]
     see = fault.see.replace("Is a directory", "…")  # the system's word
     pieces = [" ".join(piece.split()) for piece in see.split("…") if len(piece.strip(" .:,")) > 2]
     pattern = re.compile(".*".join(map(re.escape, pieces)))
     assert pieces
-    assert any(pattern.search(" ".join(text.split())) for text in texts), pieces
+    assert any(map(pattern.search, all_said())), pieces
 
 
 def test_every_line_is_complete_and_in_the_tables() -> None:

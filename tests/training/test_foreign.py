@@ -135,6 +135,7 @@ def test_frozen_layers_stay_frozen_to_the_bit(tmp_path: Path) -> None:
     assert all(p.requires_grad for p in model.head.parameters())
 
 
+@pytest.mark.fault("nothing-learns")
 def test_where_nothing_learns_it_is_said() -> None:
     model = create_model("resnet20_cifar", num_classes=3).requires_grad_(False)
     with pytest.raises(ValueError, match=r"nothing of the network learns.*requires_grad_\(True\)"):

@@ -110,6 +110,7 @@ def names_of(parts: dict[str, Any]) -> str:
     return next(iter(parts))
 
 
+@pytest.mark.fault("shard-outside")
 @pytest.mark.parametrize(
     "way_out", ["../x.safetensors", "/etc/passwd", "a/../../x", "..\\x", "C:\\x"]
 )
@@ -207,6 +208,7 @@ REFUSED: dict[str, tuple[Callable[[State], State], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.fault("weights-of-another")
 @pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED)
 def test_nothing_is_loaded_in_part(
     change: Callable[[State], State], message: str, model: nn.Module, tmp_path: Path
@@ -222,6 +224,7 @@ def test_a_deeper_networks_weights_are_not_taken_for_a_shallower_ones(tmp_path: 
         create_model(NAME, weights=tmp_path / "x.pth")
 
 
+@pytest.mark.fault("weights-cut")
 def test_what_is_no_file_of_weights_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no file of weights"):
         create_model(NAME, weights=tmp_path / "x.pth")
@@ -241,6 +244,7 @@ def test_what_is_no_file_of_weights_is_said(tmp_path: Path) -> None:
         create_model(NAME, weights=tmp_path / "z.pth")
 
 
+@pytest.mark.fault("two-forms")
 def test_timms_two_forms_under_one_set_of_names_are_told_or_asked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,7 +16,7 @@ class Fault:
 
     Attributes:
         id: Its name, which its test carries too.
-        part: Where it belongs: runs, checkpoints, data, images, processes, or safety.
+        part: Where it belongs: runs, checkpoints, elsewhere, data, images, processes, or safety.
         see: The message, … for what differs; or what is there to be seen where none is given.
         says: Whether `see` is a message of this package.
         why: The cause.
@@ -124,6 +124,37 @@ FAULTS: tuple[Fault, ...] = (
     _says("other-classes", "checkpoints", "… was trained for other classes: …",
           "The data has other class folders than before, or in another order.",
           "Use the data that it was trained on, or choose another --out."),
+    _says("weights-of-another", "elsewhere", "… is not of …: …. Nothing was loaded",
+          "The tensors of the file are not those of this network, by the names of any library.",
+          "Give the network that it is of. The message names what is missing or left over."),
+    _says("weights-cut", "elsewhere", "… is no whole safetensors file: …",
+          "A download or a copy broke off, or the ending of the name is wrong.",
+          "Bring the file again."),
+    _says("shard-missing", "elsewhere", "… names the shard …, which is not there: bring it",
+          "Large weights lie in several files, and one of those that the index names is missing.",
+          "Bring all files of the folder."),
+    _says("two-forms", "elsewhere", "its names don't tell whether it is of timm's tf_ form: …",
+          "timm has EfficientNet in two forms, which pad otherwise and have the same names.",
+          "If it is the tf_ form, put its config.json beside the file, or take the name that is "
+          "printed."),
+    _says("no-builder", "elsewhere",
+          "what built this … can't be told from it… Pass what builds it: …",
+          "A closure or a script made the network, or it was changed after it was built. It is "
+          "trained, but another process could not build it.",
+          "Pass name= with the expression that builds it, or give the network itself to "
+          "Predictor.load."),
+    _says("scores-unknown", "elsewhere",
+          "the network gives … and which of it are the scores is not known: …",
+          "The network gives an object or a dict in which nothing is called logits.",
+          "Let its forward return a tensor, or an object with .logits."),
+    _says("nothing-learns", "elsewhere", "nothing of the network learns: …",
+          "All of its parameters have requires_grad=False.",
+          "Let the head learn at least, as the message says."),
+    _says("few-agree", "elsewhere",
+          "… was not written: only … % of … keep their first class in …, less than …",
+          "The exported network answers otherwise than the trained one on too many images.",
+          "Give more images like those that it will see, or take --fp16. With --force the file is "
+          "written all the same."),
     _silent("last-single", "data", "(nothing)",
             "The number of images leaves one over for the last batch, on which batch norm fails.",
             "Nothing: the images are shared out so that no batch is a single image."),
@@ -265,6 +296,13 @@ FAULTS: tuple[Fault, ...] = (
     _says("untrusted", "safety", "… was refused: it holds more than tensors and plain values",
           "The file would run code when opened by a careless program. Nothing of it was run.",
           "Don't use it; ask its sender."),
+    _says("shard-outside", "safety", "… was refused: its shard … leads out of its folder",
+          "An index of weights names a file that is not in its own folder.",
+          "Don't use it; ask its sender."),
+    _says("not-allowed", "safety", "… is not imported: a file may name only builders of …",
+          "A checkpoint names a class of a package that is not among the known libraries. "
+          "To import it would run its code.",
+          "If you know the package and trust it, allow it by --allow, as the message says."),
     _silent("outside", "safety", "could not be downloaded: … outside …",
             "An archive wants to write outside of its folder.", "Don't use it."),
     _says("mistake", "safety", "Error: …",

@@ -10,7 +10,7 @@ from lineage_site.facts.faults import FAULTS
 __all__ = ["RESULTS", "draw"]
 
 RESULTS = Path(__file__).parents[4] / "docs" / "results" / "hostile-images.json"
-PARTS = ("runs", "checkpoints", "data", "images", "processes", "safety")
+PARTS = ("runs", "checkpoints", "elsewhere", "data", "images", "processes", "safety")
 
 
 def draw() -> dict[str, str]:
