@@ -12,11 +12,11 @@ from PIL import Image
 from torch import nn
 
 from lineage_lab import compare, create_model
-from lineage_lab.builders import build
 from lineage_lab.cli import cli
 from lineage_lab.data.sets import Preprocessing
 from lineage_lab.training.checkpoint import Checkpoint, save
 from lineage_lab.using.predictor import Predictor
+from lineage_lab.weights.builders import build
 from lineage_lab.weights.forms import Form
 
 

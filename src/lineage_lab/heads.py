@@ -415,7 +415,9 @@ def _unlike(module: nn.Module) -> str:
         if not known or hasattr(module, "parametrizations"):
             return f"a {kind.__name__}, which computes otherwise than nn.{plain.__name__}"
         weight = getattr(module, "weight", None)
-        if not isinstance(weight, Tensor) or type(weight) not in (nn.Parameter, Tensor):
+        # Fake tensors stand for plain ones, where shapes and devices alone are looked at.
+        known = type(weight).__name__ in ("Parameter", "Tensor", "FakeTensor")
+        if not isinstance(weight, Tensor) or not known:
             return f"whose weight is a {type(weight).__name__}"
         if not weight.is_floating_point():
             return f"whose weight is {weight.dtype}"

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import hub, nn
 
-from lineage_lab import builders
 from lineage_lab.heads import find_head, replace_head, taken_shape, unwrapped
 from lineage_lab.models import (
     alexnet,
@@ -31,7 +30,7 @@ from lineage_lab.models import (
     vgg,
     vit,
 )
-from lineage_lab.weights import published
+from lineage_lab.weights import builders, published
 from lineage_lab.weights.forms import Form, form_of, set_form
 from lineage_lab.weights.loading import Loaded, load_into, recognise, say
 from lineage_lab.weights.reading import is_weights_path, read

@@ -164,7 +164,8 @@ def load(
             f"{path} is no sound checkpoint: {wrong}. Take another one, or train again"
         )
     saved = Checkpoint(**content)
-    if model is not None and saved.model != model:
+    # Runs of before call a network that is not ours by its class alone.
+    if model is not None and saved.model not in (model, model.partition("(")[0].rpartition(".")[2]):
         raise ValueError(
             f"{path} is a checkpoint of {saved.model}, not of {model}: ask for {saved.model}, or "
             "choose another file or another folder for this run"

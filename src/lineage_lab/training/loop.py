@@ -117,8 +117,8 @@ def finetune(
             0 to 1.
         std: Standard deviation of each channel, also theirs.
         name: The registry's name of the network, for the checkpoint; or what builds it by import
-            path and plain arguments (`lineage_lab.builders`). Where it is empty and the network
-            tells it, it is found.
+            path and plain arguments (`lineage_lab.weights.builders`). Where it is empty and the
+            network tells it, it is found.
         folder: Where to keep ``last.ckpt`` (each minute and each epoch) and ``best.ckpt``;
             ``None`` to keep none. With it, SIGTERM and Ctrl-C save before they stop the run.
         resume: Go on from the newest checkpoint in ``folder``, if there is one.

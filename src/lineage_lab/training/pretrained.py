@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from lineage_lab import registry
-from lineage_lab.builders import Unknown, is_expression
 from lineage_lab.heads import find_head
 from lineage_lab.training.recipe import Recipe, recipe_for
 from lineage_lab.weights import published
+from lineage_lab.weights.builders import Unknown, is_expression
 from lineage_lab.weights.download import sha256_of
 from lineage_lab.weights.forms import form_of
 

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lineage_lab.builders import NotAllowed
 from lineage_lab.data.kinds import is_image, shown
 from lineage_lab.data.sets import Preprocessing, read_image
 from lineage_lab.heads import find_head, plain_names, scores
@@ -26,6 +25,7 @@ from lineage_lab.registry import create_model, entry, rebuilt
 from lineage_lab.training import checkpoint
 from lineage_lab.training.decision import Decision
 from lineage_lab.weights import published as weights
+from lineage_lab.weights.builders import NotAllowed
 from lineage_lab.weights.forms import Form
 from lineage_lab.weights.reading import read
 

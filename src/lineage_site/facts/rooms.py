@@ -29,7 +29,6 @@ class Room:
 LIBRARY = (
     Room("files", "act"),
     Room("heads", "conv"),
-    Room("builders", "conv"),
     Room("anatomy", "norm"),
     Room("models", "conv"),
     Room("weights", "conv"),

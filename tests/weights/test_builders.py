@@ -9,8 +9,8 @@ import torchvision
 from torch import nn
 
 from lineage_lab import create_model, replace_head
-from lineage_lab.builders import NotAllowed, Unknown, build, is_expression
 from lineage_lab.registry import entry, family_of, name_of, rebuilt
+from lineage_lab.weights.builders import NotAllowed, Unknown, build, is_expression
 
 NETS = """
 import torch
