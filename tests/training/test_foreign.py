@@ -18,7 +18,7 @@ from lineage_lab.training import checkpoint
 from lineage_lab.training.optim import frozen, parts
 from lineage_lab.training.recipe import Recipe
 from lineage_lab.using.predictor import Predictor
-from tests.test_builders import NETS
+from tests.weights.test_builders import NETS
 
 QUICK = Recipe(device="cpu", precision="fp32", memory_format="contiguous", compile="off",
                batch_size=8, lr=1e-3, head_lr=1e-3, flips="none")  # fmt: skip
