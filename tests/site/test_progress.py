@@ -342,7 +342,7 @@ def test_without_scripts_nothing_is_promised(browser: Browser, home: str, path: 
     if path == "progress/":
         text = page.inner_text("body")
         assert "Scripts are off, or have not run yet. With them, your level stands here" in text
-        assert page.locator("tr[data-page]:visible").count() == 15
+        assert page.locator("tr[data-page]:visible").count() == 18
         assert "Read the ResNet paper with its guide." in text
         assert "without an account" in text
     context.close()

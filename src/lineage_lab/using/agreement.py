@@ -152,10 +152,6 @@ def same_answers(a: Predictor, b: Scores, images: Iterable[Path | str]) -> Agree
     Raises:
         ValueError: A file can't be read, there are no images, or what `b` gives are no scores
             of these classes.
-
-    Examples:
-        >>> predictor = Predictor.load("run/best.ckpt")  # doctest: +SKIP
-        >>> print(same_answers(predictor, my_server, "photographs"))  # doctest: +SKIP
     """
     given = [images] if isinstance(images, Path | str) else images
     paths = []

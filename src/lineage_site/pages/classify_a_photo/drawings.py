@@ -82,7 +82,7 @@ def evidence(predictor: Predictor, path: Path) -> tuple[Tensor, Tensor]:
     model = predictor.model
     assert isinstance(model, EfficientNet)
     images = predictor.prepare(read_image(path, predictor.preprocessing)[None])
-    features = model.last(model.stages(model.stem(images)))[0]
+    features = model.last(model.stages(model.stem(model.pad(images))))[0]
     maps = torch.einsum("kc,chw->khw", model.head.weight, features)
     return maps, maps.mean(dim=(1, 2)) + model.head.bias
 
